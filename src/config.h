@@ -1,0 +1,33 @@
+/* Configuration: the environment, read and checked once into one constant struct. */
+#ifndef TRENDLINE_CONFIG_H
+#define TRENDLINE_CONFIG_H
+
+#include "error.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config {
+    uint16_t port;
+    char data_dir[PATH_MAX];   /* DATA_DIR, without a trailing slash */
+    char train_path[PATH_MAX]; /* TRAIN_FILE_PATH, or data_dir/train.txt */
+    bool train_path_set;       /* TRAIN_FILE_PATH was set: the file must exist */
+    bool learn_online;         /* LEARN=online */
+    unsigned workers;          /* predict processes */
+    uint64_t max_body;         /* bytes */
+    uint64_t min_free;         /* bytes of free space below which writes are refused */
+    uint64_t id_window;        /* how many of the latest ids are remembered; UINT64_MAX: all */
+};
+
+/* What differs between `trendline` started by a person (port 8080, ./hostfiles) and in the image
+ * (port 80, /hostfiles) is set in the environment by whoever starts it; without it the image's
+ * defaults hold.
+ *
+ * An empty variable counts as not set. A value that cannot be used fails with one sentence that
+ * names the variable, the value and what is allowed. A variable that this version knows of but
+ * cannot honour (POSTGRES_URI, API_TOKEN, READ_TOKEN and their …_FILE) fails too: going on without
+ * what it promises would lose data or leave the service open. */
+bool config_read(struct config *config, struct error *error);
+
+#endif

@@ -1,0 +1,37 @@
+/* Files that are replaced whole: written beside their place, then renamed over it. */
+#ifndef TRENDLINE_FILE_H
+#define TRENDLINE_FILE_H
+
+#include "buffer.h"
+#include "error.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A file being written. Readers see the old content until file_commit, and all of the new after it.
+ */
+struct file_writer {
+    int fd;
+    char path[PATH_MAX];      /* where it will stand */
+    char temporary[PATH_MAX]; /* ".NAME.PID.tmp" in the same directory, until then */
+    struct buffer pending;
+};
+
+bool file_begin(struct file_writer *writer, const char *path, struct error *error);
+bool file_write(struct file_writer *writer, const void *data, size_t length, struct error *error);
+
+/* `durable`: fsync the file before the rename and its directory after it, so that a power cut
+ * leaves the old or the new content. On failure everything is as before file_begin. */
+bool file_commit(struct file_writer *writer, bool durable, struct error *error);
+void file_abort(struct file_writer *writer); /* removes the temporary file */
+
+/* begin, write, commit. */
+bool file_replace(const char *path, const void *data, size_t length, bool durable,
+                  struct error *error);
+
+/* The whole content of `path` appended to `content`. A missing file is ERROR_ABSENT, one of more
+ * than `limit` bytes ERROR_TOO_LARGE. */
+bool file_read(const char *path, size_t limit, struct buffer *content, struct error *error);
+
+#endif

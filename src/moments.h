@@ -1,0 +1,64 @@
+/* Moments: the exact sums of cross products that the learner consists of.
+ *
+ * An event is the row z = (1, x_1 … x_p, y); the moments are S = Σ z zᵀ over all rows, together
+ * with the number of rows. Each sum is kept as a whole number of units, so nothing is ever rounded:
+ * the order of rows, merging of parts, and adding and taking away again cannot change a bit.
+ *
+ * Representation: column j has a unit 2^e_j of which every value seen so far is a whole multiple
+ * (any double is one), so S_jk is a whole multiple of 2^(e_j+e_k), held in two's complement 64-bit
+ * limbs. Units and limbs grow as values need them (compare Neal 2015, "Fast exact summation using
+ * small and large superaccumulators", whose accumulators always have the full width).
+ *
+ * Pure computation: no files, no JSON, no threads of its own. */
+#ifndef TRENDLINE_MOMENTS_H
+#define TRENDLINE_MOMENTS_H
+
+#include <gmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The most memory one set of sums may take; rows that would need more cannot be held. */
+enum { MOMENTS_MAX_BYTES = 24 << 20 };
+
+struct moments;
+
+/* Sums over no rows, for rows of `features` values and a target; NULL without memory. */
+struct moments *moments_new(size_t features);
+struct moments *moments_copy(const struct moments *moments);
+void moments_free(struct moments *moments);
+
+size_t moments_features(const struct moments *moments);
+int64_t moments_rows(const struct moments *moments);
+
+enum moments_result { MOMENTS_OK, MOMENTS_TOO_WIDE, MOMENTS_NO_MEMORY };
+
+/* Makes the representation wide enough for `row` (features + 1 finite doubles, target last) without
+ * changing any sum, so that adding it cannot fail. MOMENTS_TOO_WIDE: the values span a range for
+ * which MOMENTS_MAX_BYTES do not suffice; refuse the row. */
+enum moments_result moments_reserve(struct moments *moments, const double *row);
+
+/* Adds `row`, or takes it away again. The row must have been reserved. */
+void moments_add(struct moments *moments, const double *row);
+void moments_subtract(struct moments *moments, const double *row);
+
+/* into += from. Both must have the same number of features. On failure `into` is as it was. */
+enum moments_result moments_merge(struct moments *into, const struct moments *from);
+
+/* Whether both hold the same rows' sums, whatever the representation. */
+bool moments_equal(const struct moments *a, const struct moments *b);
+
+/* S_jk = out · 2^(returned exponent), exactly. Index 0 is the constant 1, then the features, then
+ * the target (features + 1). `out` is initialised by the caller. */
+long moments_sum(const struct moments *moments, size_t j, size_t k, mpz_t out);
+
+/* Sets S_jk (and S_kj) to value · 2^exponent, and the number of rows: how a snapshot is read back.
+ * False if it cannot be held. */
+bool moments_set_sum(struct moments *moments, size_t j, size_t k, const mpz_t value, long exponent);
+void moments_set_rows(struct moments *moments, int64_t rows);
+
+/* A bound on the bits of the widest sum, sign included: the precision at which nothing of S is
+ * lost. */
+size_t moments_bits(const struct moments *moments);
+
+#endif

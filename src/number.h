@@ -1,0 +1,26 @@
+/* Numbers as text: one strict way in, one exact way out, free of the locale. */
+#ifndef TRENDLINE_NUMBER_H
+#define TRENDLINE_NUMBER_H
+
+#include <stddef.h>
+
+enum number_result {
+    NUMBER_OK,
+    NUMBER_INVALID,  /* not a decimal number: empty, nan, inf, hexadecimal, trailing text … */
+    NUMBER_TOO_LARGE /* a decimal number whose nearest double is infinite */
+};
+
+/* Reads all `length` bytes of `text` as a decimal number: optional sign, digits with an optional
+ * point (digits on at least one side of it), optional exponent; JSON's grammar is a part of this
+ * one.
+ * `*value` is the nearest double, ties to even (a tiny number may give 0 or a subnormal). */
+enum number_result number_parse(const char *text, size_t length, double *value);
+
+enum { NUMBER_TEXT_MAX = 32 }; /* enough for any double, with the terminating NUL */
+
+/* Writes the shortest decimal form that reads back as the same double, laid out as ECMAScript's
+ * Number::toString does (RFC 8785), except that -0 is "-0". `value` must be finite.
+ * Returns the length, without the terminating NUL. */
+size_t number_format(double value, char text[static NUMBER_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,50 @@
+/* Tables: delimited text, read as a stream of rows of numbers.
+ *
+ * Tab-separated; comma, semicolon or runs of spaces are recognised when the first line has no tab.
+ * CRLF, a UTF-8 byte-order mark, a missing last newline and blank lines at the end are fine. A
+ * first row with any cell that is not a number is a header. Memory does not grow with the rows. */
+#ifndef TRENDLINE_TABLE_H
+#define TRENDLINE_TABLE_H
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    TABLE_COLUMNS_MAX = 1024,
+    TABLE_LINE_MAX = 1 << 20 /* bytes; a longer line is an error */
+};
+
+/* Where the bytes come from: fills up to `size` bytes, returns how many (0 at the end), or -1 with
+ * `error` set. */
+typedef long table_source(void *context, char *data, size_t size, struct error *error);
+
+struct table;
+
+/* Reads the first line. `name` (copied) is what errors call the table: "train.tsv:3: column b: …".
+ */
+struct table *table_open(const char *path, struct error *error);
+struct table *table_new(table_source *source, void *context, const char *name, struct error *error);
+void table_free(struct table *table); /* NULL is fine */
+
+size_t table_columns(const struct table *table);
+bool table_has_header(const struct table *table);
+/* The header's cell; without a header a, b, …, z, aa, ab, …. Lives as long as the table. */
+const char *table_column_name(const struct table *table, size_t column);
+
+enum table_result { TABLE_ROW, TABLE_END, TABLE_ERROR };
+
+/* The next row into `row` (table_columns() doubles). */
+enum table_result table_next(struct table *table, double *row, struct error *error);
+
+uint64_t table_line(const struct table *table); /* line number of the row last read, from 1 */
+uint64_t
+table_bytes(const struct table *table); /* how many bytes have been taken from the source */
+
+/* A fingerprint of all bytes taken from the source so far (XXH3, 128 bits, hexadecimal): after the
+ * last row, of the whole content. */
+void table_fingerprint(const struct table *table, char hex[static 33]);
+
+#endif
