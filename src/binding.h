@@ -1,0 +1,41 @@
+/* Binding: named values become a row in the schema's order, and every name that is wrong is told.
+ *
+ * Used alike for a JSON object, a query string and a table's header. */
+#ifndef TRENDLINE_BINDING_H
+#define TRENDLINE_BINDING_H
+
+#include "error.h"
+#include "schema.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One use: binding_begin, a binding_value for each pair, binding_end. The struct can be used again
+ * and then allocates nothing. */
+struct binding {
+    const struct schema *schema;
+    bool with_target;
+    double *row;         /* schema->count values, then the target; owned */
+    unsigned char *seen; /* the same number of flags; owned */
+    size_t capacity;     /* of both */
+    size_t bound;        /* how many distinct fields have been seen */
+    char problems[400];  /* what is wrong so far, "; " between */
+};
+
+enum binding_value {
+    BINDING_NUMBER,
+    BINDING_NOT_A_NUMBER, /* a string, a boolean, null, a container, text that is no number */
+    BINDING_TOO_LARGE     /* a number beyond the range of doubles */
+};
+
+/* `with_target`: the field SCHEMA_TARGET is wanted too, otherwise it is unknown. */
+bool binding_begin(struct binding *binding, const struct schema *schema, bool with_target,
+                   struct error *error);
+void binding_value(struct binding *binding, const char *name, enum binding_value kind,
+                   double value);
+/* True when every field was given once and is a finite number: `row` is then complete. Otherwise
+ * ERROR_UNUSABLE that names the fields. */
+bool binding_end(struct binding *binding, struct error *error);
+void binding_free(struct binding *binding);
+
+#endif

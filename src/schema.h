@@ -1,0 +1,48 @@
+/* Schema: the features that every event of a service has, in their fixed order. */
+#ifndef TRENDLINE_SCHEMA_H
+#define TRENDLINE_SCHEMA_H
+
+#include "buffer.h"
+#include "error.h"
+#include "json.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    SCHEMA_FEATURES_MAX = 500,
+    SCHEMA_NAME_MAX = 256 /* bytes of a feature's name */
+};
+
+/* What the target is called in JSON, and so no feature may be. */
+#define SCHEMA_TARGET "target"
+
+struct schema {
+    size_t count;
+    char **names;  /* `count` of them, in order; owned */
+    size_t *order; /* indexes sorted by name, for schema_find */
+};
+
+/* Copies `count` names. Fails (ERROR_UNUSABLE) on a name that is empty, too long, not UTF-8, has a
+ * control character, begins with `_`, is the target's or stands twice, on no names, on too many. */
+struct schema *schema_new(const char *const *names, size_t count, struct error *error);
+struct schema *schema_copy(const struct schema *schema); /* NULL without memory */
+void schema_free(struct schema *schema);
+
+/* Index of the feature called `name`, or -1. */
+long schema_find(const struct schema *schema, const char *name);
+
+/* As a JSON array of names, and back. */
+void schema_write(const struct schema *schema, struct buffer *out);
+struct schema *schema_parse(const struct json *array, struct error *error);
+
+/* The same names, in whatever order. */
+bool schema_same_names(const struct schema *a, const struct schema *b);
+/* The same names in the same order. */
+bool schema_equal(const struct schema *a, const struct schema *b);
+
+/* ERROR_CONFLICT that says which names only one side has, as "WHAT: …". */
+bool schema_difference(const struct schema *stored, const struct schema *other, const char *what,
+                       struct error *error);
+
+#endif
