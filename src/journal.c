@@ -1,0 +1,435 @@
+#include "journal.h"
+
+#include "journal_line.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    READ_SIZE = 256 << 10,
+    BATCH_MAX =
+        256 << 20, /* no batch is near as large: a longer one is damage, not a reason to swap */
+    TIME_MAX = 32
+};
+
+struct journal {
+    int fd;
+    struct journal_position end;
+    struct line_layout layout; /* empty until the schema is known */
+    struct buffer batch;       /* the open batch's lines, the last one unfinished */
+    size_t batch_lines, last_line;
+    char time[TIME_MAX]; /* the open batch's */
+    struct buffer scratch;
+    bool uncut; /* a failed write may have left bytes behind end.offset */
+};
+
+static bool sync_directory(const char *directory, struct error *error)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(error, "cannot open %s", directory);
+    bool ok = fsync(fd) == 0 || error_errno(error, "cannot sync %s", directory);
+    close(fd);
+    return ok;
+}
+
+static bool open_file(struct journal *journal, const char *directory, struct error *error)
+{
+    int at = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (at < 0)
+        return error_errno(error, "cannot open %s", directory);
+    journal->fd = openat(at, JOURNAL_NAME, O_RDWR | O_CLOEXEC);
+    bool create = journal->fd < 0 && errno == ENOENT;
+    if (create)
+        journal->fd = openat(at, JOURNAL_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    bool ok = journal->fd >= 0 || error_errno(error, "cannot open %s/" JOURNAL_NAME, directory);
+    close(at);
+    return ok && (!create || sync_directory(directory, error));
+}
+
+struct journal *journal_open(const char *directory, struct error *error)
+{
+    struct journal *journal = calloc(1, sizeof *journal);
+    if (!journal) {
+        error_memory(error);
+        return NULL;
+    }
+    journal->fd = -1;
+    if (open_file(journal, directory, error))
+        return journal;
+    journal_close(journal);
+    return NULL;
+}
+
+void journal_close(struct journal *journal)
+{
+    if (!journal)
+        return;
+    if (journal->fd >= 0)
+        close(journal->fd);
+    line_layout_free(&journal->layout);
+    buffer_free(&journal->batch);
+    buffer_free(&journal->scratch);
+    free(journal);
+}
+
+bool journal_set_schema(struct journal *journal, const struct schema *schema, struct error *error)
+{
+    struct line_layout layout;
+    if (!line_layout_init(&layout, schema, error))
+        return false;
+    line_layout_free(&journal->layout);
+    journal->layout = layout;
+    return true;
+}
+
+bool journal_resume(struct journal *journal, struct journal_position position,
+                    const struct schema *schema, struct error *error)
+{
+    if (!journal_set_schema(journal, schema, error))
+        return false;
+    journal->end = position;
+    return true;
+}
+
+struct journal_position journal_position(const struct journal *journal)
+{
+    return journal->end;
+}
+
+const struct schema *journal_schema(const struct journal *journal)
+{
+    return journal->end.seq > 0 ? journal->layout.schema : NULL;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+/* A batch as far as it has been read: `text` holds the file from `journal->end.offset` on. */
+struct batch_scan {
+    struct buffer text;
+    size_t checked; /* bytes of complete, valid lines at the beginning of text */
+    int64_t lines;  /* how many those are */
+};
+
+static long read_at(int fd, char *data, size_t size, uint64_t offset)
+{
+    ssize_t got;
+    do
+        got = pread(fd, data, size, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+/* Reads on behind scan->text; 0 at the end of the file, -1 with `error` set. */
+static long read_more(struct journal *journal, struct batch_scan *scan, struct error *error)
+{
+    if (scan->text.length > BATCH_MAX) {
+        error_set(error, ERROR_DAMAGED, JOURNAL_NAME ":%lld: no end of a batch in %d MB",
+                  (long long)journal->end.seq + 1, BATCH_MAX >> 20);
+        return -1;
+    }
+    char *room = buffer_reserve(&scan->text, READ_SIZE);
+    if (!room) {
+        error_memory(error);
+        return -1;
+    }
+    long got = read_at(journal->fd, room, READ_SIZE, journal->end.offset + scan->text.length);
+    if (got < 0)
+        error_errno(error, "cannot read " JOURNAL_NAME);
+    else
+        scan->text.length += (size_t)got;
+    return got;
+}
+
+static bool visit_line(struct journal *journal, const char *line, size_t length, uint64_t offset,
+                       journal_visitor *visit, void *context, struct error *error)
+{
+    struct journal_event event = {.offset = offset};
+    if (!journal->layout.schema) {
+        struct schema *schema = line_schema(line, length, error);
+        bool ok = schema && journal_set_schema(journal, schema, error);
+        schema_free(schema);
+        if (!ok)
+            return error_set(error, ERROR_DAMAGED, JOURNAL_NAME ":1: not a journal of events");
+    }
+    if (!line_read(&journal->layout, line, length, &event))
+        return error_set(error, ERROR_DAMAGED,
+                         JOURNAL_NAME ":%lld: the event does not have the features of those before",
+                         (long long)journal->end.seq + 1);
+    journal->end.seq = event.seq;
+    return visit(context, &event, error);
+}
+
+/* Hands out the checked lines, which are a complete batch, and moves the position behind them. */
+static bool visit_batch(struct journal *journal, struct batch_scan *scan, journal_visitor *visit,
+                        void *context, struct error *error)
+{
+    struct journal_position before = journal->end;
+    for (size_t at = 0; at < scan->checked;) {
+        const char *line = scan->text.data + at;
+        const char *newline = memchr(line, '\n', scan->checked - at);
+        if (!visit_line(journal, line, (size_t)(newline - line), before.offset + at, visit, context,
+                        error)) {
+            journal->end = before;
+            return false;
+        }
+        at += (size_t)(newline - line) + 1;
+    }
+    journal->end.offset += scan->checked;
+    memmove(scan->text.data, scan->text.data + scan->checked, scan->text.length - scan->checked);
+    scan->text.length -= scan->checked;
+    scan->checked = 0;
+    scan->lines = 0;
+    return true;
+}
+
+/* Cuts the file to what is known to be complete. */
+static bool cut_tail(struct journal *journal, struct error *error)
+{
+    if (ftruncate(journal->fd, (off_t)journal->end.offset) != 0 || fdatasync(journal->fd) != 0)
+        return error_errno(error, "cannot cut the incomplete end of " JOURNAL_NAME);
+    journal->uncut = false;
+    return true;
+}
+
+/* The line at `line`, which ends in a newline or at the end of the file, is not as written. A write
+ * that a crash cut short leaves a prefix of a batch, or holes of NUL bytes where pages were not yet
+ * written. Everything else, a line's changed newline too, is damage to what was acknowledged. */
+static bool is_torn(const struct journal *journal, const struct batch_scan *scan, const char *line,
+                    size_t length, bool ends_in_newline)
+{
+    static const char hole[16]; /* no single flipped bit makes so many */
+    size_t batch;
+    if (ends_in_newline)
+        return memmem(line, length, hole, sizeof hole) != NULL;
+    return !line_check(line, length - 1, journal->end.seq + scan->lines + 1, &batch);
+}
+
+static bool damaged(struct journal *journal, const struct batch_scan *scan, struct error *error)
+{
+    return error_set(error, ERROR_DAMAGED,
+                     JOURNAL_NAME
+                     ":%lld: the line is not what was written (checksum, number or "
+                     "layout); restore the file from a copy, or cut it before this line "
+                     "to go on without it and all that follows",
+                     (long long)(journal->end.seq + scan->lines + 1));
+}
+
+enum scan_result { SCAN_BATCH, SCAN_END, SCAN_ERROR };
+
+/* Checks lines until a batch is complete. */
+static enum scan_result scan_batch(struct journal *journal, struct batch_scan *scan,
+                                   struct error *error)
+{
+    for (;;) {
+        const char *line = scan->text.data + scan->checked;
+        size_t left = scan->text.length - scan->checked;
+        const char *newline = left ? memchr(line, '\n', left) : NULL;
+        if (!newline) {
+            long got = read_more(journal, scan, error);
+            if (got > 0)
+                continue;
+            return got < 0 ? SCAN_ERROR : SCAN_END;
+        }
+        size_t batch, length = (size_t)(newline - line);
+        if (!line_check(line, length, journal->end.seq + scan->lines + 1, &batch))
+            return SCAN_END;
+        scan->checked += length + 1;
+        scan->lines++;
+        if (batch > 0 && batch != (size_t)scan->lines)
+            return damaged(journal, scan, error), SCAN_ERROR;
+        if (batch > 0)
+            return SCAN_BATCH;
+    }
+}
+
+/* What lies behind the last complete batch: nothing, a torn batch to be cut, or damage. */
+static bool settle_tail(struct journal *journal, struct batch_scan *scan, struct error *error)
+{
+    if (scan->text.length == 0)
+        return true;
+    const char *line = scan->text.data + scan->checked;
+    size_t left = scan->text.length - scan->checked;
+    const char *newline = left ? memchr(line, '\n', left) : NULL;
+    size_t length = newline ? (size_t)(newline - line) : left;
+    if (left > 0 && !is_torn(journal, scan, line, length, newline != NULL))
+        return damaged(journal, scan, error);
+    fprintf(stderr,
+            JOURNAL_NAME ": cutting an incomplete last batch, which was never acknowledged, "
+                         "behind event %lld\n",
+            (long long)journal->end.seq);
+    return cut_tail(journal, error);
+}
+
+bool journal_replay(struct journal *journal, journal_visitor *visit, void *context,
+                    struct error *error)
+{
+    struct stat status;
+    if (fstat(journal->fd, &status) != 0)
+        return error_errno(error, "cannot look at " JOURNAL_NAME);
+    if ((uint64_t)status.st_size == journal->end.offset)
+        return true;
+    if ((uint64_t)status.st_size < journal->end.offset)
+        return error_set(error, ERROR_DAMAGED,
+                         JOURNAL_NAME ": has %lld bytes, but its first %lld events took %llu; "
+                                      "restore the file from a copy",
+                         (long long)status.st_size, (long long)journal->end.seq,
+                         (unsigned long long)journal->end.offset);
+    struct batch_scan scan = {0};
+    enum scan_result result;
+    bool ok = true;
+    while (ok && (result = scan_batch(journal, &scan, error)) == SCAN_BATCH)
+        ok = visit_batch(journal, &scan, visit, context, error);
+    ok = ok && result == SCAN_END && settle_tail(journal, &scan, error);
+    buffer_free(&scan.text);
+    return ok;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static void write_time(char text[static TIME_MAX])
+{
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t used = strftime(text, TIME_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + used, TIME_MAX - used, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+int64_t journal_add(struct journal *journal, const char *id, size_t id_length, const double *row,
+                    uint64_t *offset)
+{
+    if (journal->batch_lines == 0)
+        write_time(journal->time);
+    else
+        line_finish(&journal->batch, journal->last_line, 0);
+    journal->last_line = journal->batch.length;
+    journal->batch_lines++;
+    *offset = journal->end.offset + journal->last_line;
+    int64_t seq = journal->end.seq + (int64_t)journal->batch_lines;
+    line_write(&journal->layout, &journal->batch, seq, journal->time, id, id_length, row);
+    return seq;
+}
+
+size_t journal_open_bytes(const struct journal *journal)
+{
+    return journal->batch.length;
+}
+
+void journal_discard(struct journal *journal)
+{
+    buffer_clear(&journal->batch);
+    journal->batch_lines = 0;
+}
+
+static bool write_all(int fd, const char *data, size_t length, uint64_t offset)
+{
+    while (length > 0) {
+        ssize_t wrote = pwrite(fd, data, length, (off_t)offset);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return false;
+        data += wrote;
+        length -= (size_t)wrote;
+        offset += (uint64_t)wrote;
+    }
+    return true;
+}
+
+static bool write_batch(struct journal *journal, struct error *error)
+{
+    const struct buffer *batch = &journal->batch;
+    if (journal->uncut && !cut_tail(journal, error))
+        return false;
+    journal->uncut = true;
+    if (!write_all(journal->fd, batch->data, batch->length, journal->end.offset))
+        return error_errno(error, "cannot write " JOURNAL_NAME);
+    if (fdatasync(journal->fd) != 0)
+        return error_errno(error, "cannot sync " JOURNAL_NAME);
+    journal->uncut = false;
+    return true;
+}
+
+bool journal_commit(struct journal *journal, struct error *error)
+{
+    if (journal->batch_lines == 0)
+        return true;
+    line_finish(&journal->batch, journal->last_line, journal->batch_lines);
+    bool ok = journal->batch.failed ? error_memory(error) : write_batch(journal, error);
+    if (ok) {
+        journal->end.offset += journal->batch.length;
+        journal->end.seq += (int64_t)journal->batch_lines;
+    } else if (journal->uncut) {
+        /* after a failed sync nobody knows what the disk holds: cut, so that it can only be less */
+        struct error cut_error;
+        cut_tail(journal, &cut_error);
+    }
+    journal_discard(journal);
+    return ok;
+}
+
+/* Reads the file from `offset` into scratch until a whole line is there. */
+static const char *fetch_line(struct journal *journal, uint64_t offset, size_t *length,
+                              struct error *error)
+{
+    struct buffer *scratch = &journal->scratch;
+    buffer_clear(scratch);
+    for (;;) {
+        char *room = buffer_reserve(scratch, READ_SIZE / 64);
+        if (!room) {
+            error_memory(error);
+            return NULL;
+        }
+        long got = read_at(journal->fd, room, READ_SIZE / 64, offset + scratch->length);
+        if (got <= 0) {
+            error_set(error, ERROR_DAMAGED, JOURNAL_NAME ": no line ends behind byte %llu",
+                      (unsigned long long)offset);
+            return NULL;
+        }
+        scratch->length += (size_t)got;
+        const char *newline = memchr(room, '\n', (size_t)got);
+        if (newline) {
+            *length = (size_t)(newline - scratch->data);
+            return scratch->data;
+        }
+    }
+}
+
+bool journal_read(struct journal *journal, uint64_t offset, struct journal_event *event,
+                  struct error *error)
+{
+    const char *line;
+    size_t length, batch;
+    if (offset >= journal->end.offset) {
+        /* a copy, finished: the open batch's last line is not */
+        struct buffer *scratch = &journal->scratch;
+        size_t start = (size_t)(offset - journal->end.offset);
+        buffer_clear(scratch);
+        const char *open = journal->batch.data + start;
+        const char *newline = memchr(open, '\n', journal->batch.length - start);
+        buffer_append(scratch, open,
+                      newline ? (size_t)(newline - open) + 1 : journal->batch.length - start);
+        if (!newline)
+            line_finish(scratch, 0, 0);
+        if (scratch->failed)
+            return error_memory(error);
+        line = scratch->data;
+        length = scratch->length - 1;
+    } else if (!(line = fetch_line(journal, offset, &length, error))) {
+        return false;
+    }
+    event->offset = offset;
+    if (line_read(&journal->layout, line, length, event) &&
+        line_check(line, length, event->seq, &batch))
+        return true;
+    return error_set(error, ERROR_DAMAGED, JOURNAL_NAME ": no event at byte %llu",
+                     (unsigned long long)offset);
+}

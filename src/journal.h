@@ -1,0 +1,83 @@
+/* Journal: the append-only record of all events, the truth from which all else can be made again.
+ *
+ * actions.jsonl has one JSON object a line, always in this layout:
+ *
+ *   {"_seq":18,"_time":"2026-11-20T22:00:00.123Z","_id":"…","a":1,"target":7,"_batch":3,"_crc":"1a2b3c4d"}
+ *
+ * `_seq` counts from 1 without gaps, so it is the line's number too. `_id` is there when the client
+ * gave one. Lines are written in batches, one write and one fdatasync each; the last line of a
+ * batch carries
+ * `_batch`, the number of its lines. `_crc` is the CRC-32 (zlib's) of the line up to `,"_crc"`.
+ *
+ * After a crash a batch without its last line was never acknowledged and is cut; anything else that
+ * is not as it was written is damage, and an error that names the line.
+ *
+ * Every function but journal_open and journal_close wants the volume's lock to be held. */
+#ifndef TRENDLINE_JOURNAL_H
+#define TRENDLINE_JOURNAL_H
+
+#include "error.h"
+#include "schema.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JOURNAL_NAME "actions.jsonl"
+
+/* Behind the last event of a complete batch. */
+struct journal_position {
+    uint64_t offset; /* bytes */
+    int64_t seq;     /* of that event; 0: the journal's beginning */
+};
+
+struct journal_event {
+    int64_t seq;
+    uint64_t offset; /* of its line */
+    const char *id;  /* as it stands in the line (escaped), not terminated; NULL: none */
+    size_t id_length;
+    const double *row; /* the features in the schema's order, then the target */
+};
+
+struct journal;
+
+/* Opens or creates the journal in `directory`, at its beginning. */
+struct journal *journal_open(const char *directory, struct error *error);
+void journal_close(struct journal *journal); /* NULL is fine */
+
+/* Where a snapshot left off; `schema` is what its rows have. Both are copied. */
+bool journal_resume(struct journal *journal, struct journal_position position,
+                    const struct schema *schema, struct error *error);
+struct journal_position journal_position(const struct journal *journal);
+
+/* The schema of the events, from the first line on, or NULL while there are none. */
+const struct schema *journal_schema(const struct journal *journal);
+/* Fixes it, before the first event. */
+bool journal_set_schema(struct journal *journal, const struct schema *schema, struct error *error);
+
+/* Called for each event of each complete batch, in order; false (with `error` set) ends the replay.
+ */
+typedef bool journal_visitor(void *context, const struct journal_event *event, struct error *error);
+
+/* Visits all events behind the position and moves it to the end. An incomplete last batch is cut
+ * off the file. ERROR_DAMAGED names the line and leaves the file alone. */
+bool journal_replay(struct journal *journal, journal_visitor *visit, void *context,
+                    struct error *error);
+
+/* Puts an event behind the open batch (needs a schema; `id` escaped as in json_write_string,
+ * without quotes, or NULL) and returns its sequence number; its line's offset goes to *offset. */
+int64_t journal_add(struct journal *journal, const char *id, size_t id_length, const double *row,
+                    uint64_t *offset);
+size_t journal_open_bytes(const struct journal *journal); /* size of the open batch */
+
+/* Writes the open batch and syncs it: when this returns true it is on stable storage. Otherwise the
+ * file is cut back to what was durable, and the batch is gone. */
+bool journal_commit(struct journal *journal, struct error *error);
+void journal_discard(struct journal *journal); /* drops the open batch */
+
+/* The event whose line is at `offset`, in the file or the open batch. The event's pointers live
+ * until the next call of any journal function. */
+bool journal_read(struct journal *journal, uint64_t offset, struct journal_event *event,
+                  struct error *error);
+
+#endif

@@ -1,0 +1,227 @@
+#include "journal_line.h"
+
+#include "json.h"
+#include "number.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+static const char seq_key[] = "{\"_seq\":", time_key[] = ",\"_time\":\"", id_key[] = ",\"_id\":\"",
+                  batch_key[] = ",\"_batch\":", crc_key[] = ",\"_crc\":\"", line_end[] = "\"}";
+
+enum {
+    CRC_DIGITS = 8,
+    TAIL_LENGTH = sizeof crc_key - 1 + CRC_DIGITS + sizeof line_end - 1 /* ,"_crc":"1a2b3c4d"} */
+};
+
+bool line_layout_init(struct line_layout *layout, const struct schema *schema, struct error *error)
+{
+    *layout = (struct line_layout){.schema = schema_copy(schema)};
+    layout->keys = calloc(schema->count + 1, sizeof *layout->keys);
+    layout->row = calloc(schema->count + 1, sizeof *layout->row);
+    bool failed = !layout->schema || !layout->keys || !layout->row;
+    for (size_t i = 0; !failed && i <= schema->count; i++) {
+        const char *name = i < schema->count ? schema->names[i] : SCHEMA_TARGET;
+        buffer_puts(&layout->keys[i], ",");
+        json_write_string(&layout->keys[i], name, strlen(name));
+        buffer_puts(&layout->keys[i], ":");
+        failed = layout->keys[i].failed;
+    }
+    if (!failed)
+        return true;
+    line_layout_free(layout);
+    return error_memory(error);
+}
+
+void line_layout_free(struct line_layout *layout)
+{
+    for (size_t i = 0; layout->schema && layout->keys && i <= layout->schema->count; i++)
+        buffer_free(&layout->keys[i]);
+    free(layout->keys);
+    free(layout->row);
+    schema_free(layout->schema);
+    *layout = (struct line_layout){0};
+}
+
+static void write_integer(struct buffer *out, uint64_t value)
+{
+    char digits[20];
+    size_t used = sizeof digits;
+    do
+        digits[--used] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    buffer_append(out, digits + used, sizeof digits - used);
+}
+
+void line_write(const struct line_layout *layout, struct buffer *out, int64_t seq, const char *time,
+                const char *id, size_t id_length, const double *row)
+{
+    buffer_puts(out, seq_key);
+    write_integer(out, (uint64_t)seq);
+    buffer_puts(out, time_key);
+    buffer_puts(out, time);
+    buffer_puts(out, "\"");
+    if (id) {
+        buffer_puts(out, id_key);
+        buffer_append(out, id, id_length);
+        buffer_puts(out, "\"");
+    }
+    for (size_t i = 0; i <= layout->schema->count; i++) {
+        buffer_append(out, layout->keys[i].data, layout->keys[i].length);
+        json_write_number(out, row[i]);
+    }
+}
+
+static uint32_t checksum(const char *text, size_t length)
+{
+    return (uint32_t)crc32_z(0, (const unsigned char *)text, length);
+}
+
+static void write_crc(char digits[static CRC_DIGITS], uint32_t crc)
+{
+    for (int i = CRC_DIGITS - 1; i >= 0; i--, crc >>= 4)
+        digits[i] = "0123456789abcdef"[crc & 15];
+}
+
+void line_finish(struct buffer *out, size_t start, size_t batch)
+{
+    if (batch > 0) {
+        buffer_puts(out, batch_key);
+        write_integer(out, batch);
+    }
+    if (out->failed)
+        return;
+    char digits[CRC_DIGITS];
+    write_crc(digits, checksum(out->data + start, out->length - start));
+    buffer_puts(out, crc_key);
+    buffer_append(out, digits, sizeof digits);
+    buffer_puts(out, line_end);
+    buffer_puts(out, "\n");
+}
+
+/* A place in a line; each take_… steps over what it expects or fails. */
+struct cursor {
+    const char *at, *end;
+};
+
+static bool take_text(struct cursor *cursor, const char *text, size_t length)
+{
+    if ((size_t)(cursor->end - cursor->at) < length || memcmp(cursor->at, text, length) != 0)
+        return false;
+    cursor->at += length;
+    return true;
+}
+
+static bool take_literal(struct cursor *cursor, const char *text)
+{
+    return take_text(cursor, text, strlen(text));
+}
+
+static bool take_integer(struct cursor *cursor, int64_t *value)
+{
+    const char *start = cursor->at;
+    *value = 0;
+    for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++)
+        if (__builtin_mul_overflow(*value, 10, value) ||
+            __builtin_add_overflow(*value, *cursor->at - '0', value))
+            return false;
+    return cursor->at > start;
+}
+
+/* From behind the opening quote to behind the closing one; what stands between is *text. */
+static bool take_string(struct cursor *cursor, const char **text, size_t *length)
+{
+    *text = cursor->at;
+    while (cursor->at < cursor->end && *cursor->at != '"')
+        cursor->at += *cursor->at == '\\' ? 2 : 1;
+    if (cursor->at >= cursor->end)
+        return false;
+    *length = (size_t)(cursor->at - *text);
+    cursor->at++;
+    return true;
+}
+
+static bool take_number(struct cursor *cursor, double *value)
+{
+    const char *start = cursor->at;
+    while (cursor->at < cursor->end && *cursor->at != ',')
+        cursor->at++;
+    return number_parse(start, (size_t)(cursor->at - start), value) == NUMBER_OK;
+}
+
+/* The mark stands just before the checksum, and nothing that a client sends can: a name or an id
+ * never holds an unescaped quote. */
+static size_t find_batch(const char *line, const char *end)
+{
+    const char *digits = end;
+    while (digits > line && digits[-1] >= '0' && digits[-1] <= '9')
+        digits--;
+    size_t key_length = sizeof batch_key - 1;
+    int64_t batch;
+    struct cursor cursor = {digits, end};
+    if ((size_t)(digits - line) < key_length ||
+        memcmp(digits - key_length, batch_key, key_length) != 0 || !take_integer(&cursor, &batch))
+        return 0;
+    return (size_t)batch;
+}
+
+bool line_check(const char *line, size_t length, int64_t seq, size_t *batch)
+{
+    if (length < TAIL_LENGTH)
+        return false;
+    const char *body_end = line + length - TAIL_LENGTH;
+    char digits[CRC_DIGITS];
+    write_crc(digits, checksum(line, (size_t)(body_end - line)));
+    struct cursor tail = {body_end, line + length}, head = {line, body_end};
+    if (!take_literal(&tail, crc_key) || !take_text(&tail, digits, sizeof digits) ||
+        !take_literal(&tail, line_end))
+        return false;
+    int64_t found;
+    if (!take_literal(&head, seq_key) || !take_integer(&head, &found) || found != seq)
+        return false;
+    *batch = find_batch(line, body_end);
+    return true;
+}
+
+bool line_read(const struct line_layout *layout, const char *line, size_t length,
+               struct journal_event *event)
+{
+    struct cursor cursor = {line, line + length - TAIL_LENGTH};
+    const char *time;
+    size_t time_length;
+    event->id = NULL;
+    event->id_length = 0;
+    event->row = layout->row;
+    if (!take_literal(&cursor, seq_key) || !take_integer(&cursor, &event->seq) ||
+        !take_literal(&cursor, time_key) || !take_string(&cursor, &time, &time_length))
+        return false;
+    if (take_literal(&cursor, id_key) && !take_string(&cursor, &event->id, &event->id_length))
+        return false;
+    for (size_t i = 0; i <= layout->schema->count; i++) {
+        const struct buffer *key = &layout->keys[i];
+        if (!take_text(&cursor, key->data, key->length) || !take_number(&cursor, &layout->row[i]))
+            return false;
+    }
+    int64_t batch;
+    if (take_literal(&cursor, batch_key) && !take_integer(&cursor, &batch))
+        return false;
+    return cursor.at == cursor.end;
+}
+
+struct schema *line_schema(const char *line, size_t length, struct error *error)
+{
+    struct json *json = json_parse(line, length, error);
+    if (!json)
+        return NULL;
+    const char *names[SCHEMA_FEATURES_MAX + 1];
+    size_t count = 0;
+    for (const struct json *member = json_first(json); member; member = json_next(member)) {
+        const char *name = json_name(member);
+        if (name[0] != '_' && strcmp(name, SCHEMA_TARGET) != 0 && count <= SCHEMA_FEATURES_MAX)
+            names[count++] = name;
+    }
+    struct schema *schema = schema_new(names, count, error);
+    json_free(json);
+    return schema;
+}
