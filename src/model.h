@@ -1,0 +1,46 @@
+/* Model: all that a prediction needs, and how well it does. As a file it is JSON that people can
+ * read. */
+#ifndef TRENDLINE_MODEL_H
+#define TRENDLINE_MODEL_H
+
+#include "buffer.h"
+#include "error.h"
+#include "fit.h"
+#include "moments.h"
+#include "schema.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MODEL_NAME "model.json"
+
+enum { MODEL_TIME_MAX = 32, MODEL_BYTES_MAX = 16 << 20 };
+
+struct model {
+    int64_t version;              /* counts builds, from 1 */
+    char created[MODEL_TIME_MAX]; /* when that build was, UTC */
+    int64_t events;               /* number of the last event learnt */
+    struct schema *schema;
+    struct fit *fit;
+};
+
+/* The least-squares model of all rows in `moments`, without version, time and events. NULL with
+ * `error` set: ERROR_CONFLICT without rows, ERROR_UNUSABLE when a coefficient is no double. */
+struct model *model_new(const struct schema *schema, const struct moments *moments,
+                        struct error *error);
+void model_free(struct model *model); /* NULL is fine */
+
+/* The prediction for a row in the schema's order. ERROR_UNUSABLE when it is beyond the doubles. */
+bool model_predict(const struct model *model, const double *row, double *prediction,
+                   struct error *error);
+
+/* Appends the JSON text that model_parse reads back, to the last bit. */
+void model_write(const struct model *model, struct buffer *out);
+
+/* NULL with ERROR_DAMAGED when the text is not what model_write wrote: it carries a checksum. */
+struct model *model_parse(const char *text, size_t length, struct error *error);
+
+/* The present time as `created` has it. */
+void model_time(char text[static MODEL_TIME_MAX]);
+
+#endif

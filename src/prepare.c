@@ -1,0 +1,76 @@
+#include "prepare.h"
+
+#include "learn.h"
+#include "model_file.h"
+#include "store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+enum { LOCK_WAIT_MS = 10000, LOCK_POLL_MS = 5 };
+
+static bool wait_for_lock(struct store *store, struct error *error)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
+    for (int waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_POLL_MS) {
+        switch (store_lock(store, error)) {
+        case LOCK_HELD:
+            return true;
+        case LOCK_ERROR:
+            return false;
+        case LOCK_WAIT:
+            nanosleep(&pause, NULL);
+        }
+    }
+    store_unlock(store);
+    return error_set(error, ERROR_BUSY,
+                     "another process has held the lock of the data directory for %d seconds",
+                     LOCK_WAIT_MS / 1000);
+}
+
+/* Whether a model was ever built here; it is then current, unless it had to be left damaged. */
+static bool restore_model(struct store *store, bool *built, struct error *error)
+{
+    *built = store_restore_model(store, error);
+    return *built || error->kind == ERROR_ABSENT;
+}
+
+static bool prepare_store(struct store *store, const struct config *config, struct error *error)
+{
+    struct snapshot train;
+    enum train_news news;
+    bool built;
+    if (!store_catch_up(store, error) || !learn_read_train(store, config, &train, &news, error) ||
+        !learn_take_train(store, config, &train, news, error))
+        return false;
+    if (news == TRAIN_NEW)
+        return learn_build(store, error) && store_snapshot(store, error);
+    if (!restore_model(store, &built, error))
+        return false;
+    return !built || learn_update(store, config, error);
+}
+
+/* On a volume that cannot be written only predictions are possible, if there is a model at all. */
+static bool prepare_read_only(const struct config *config, struct error *error)
+{
+    struct model_file file;
+    struct error why = *error;
+    bool ok = model_file_init(&file, config->data_dir, error) && model_file_refresh(&file, error);
+    model_file_free(&file);
+    if (ok)
+        fprintf(stderr, "trendline: warning: %s: predictions only, no event can be stored\n",
+                why.text);
+    return ok;
+}
+
+bool prepare_run(const struct config *config, struct error *error)
+{
+    struct store *store = store_open(config, error);
+    if (!store)
+        return error->kind == ERROR_FULL && prepare_read_only(config, error);
+    bool ok = wait_for_lock(store, error) && prepare_store(store, config, error);
+    store_unlock(store);
+    store_close(store);
+    return ok;
+}

@@ -1,0 +1,35 @@
+/* Snapshot: moments on disk, so that a start costs the same after a thousand events or a billion.
+ *
+ * A text file: one line of JSON that says what the sums are of, then a line `j k HEX EXPONENT` for
+ * each sum S_jk (j ≤ k; the value is HEX · 2^EXPONENT), then `crc` and the CRC-32 of all before it.
+ * It can always be made again, from the journal or from the train file. */
+#ifndef TRENDLINE_SNAPSHOT_H
+#define TRENDLINE_SNAPSHOT_H
+
+#include "error.h"
+#include "journal.h"
+#include "moments.h"
+#include "schema.h"
+
+#include <stdbool.h>
+
+#define SNAPSHOT_EVENTS "events.moments"
+#define SNAPSHOT_TRAIN  "train.moments"
+
+enum { SNAPSHOT_SOURCE_MAX = 128 };
+
+struct snapshot {
+    struct schema *schema;            /* owned */
+    struct moments *moments;          /* owned */
+    struct journal_position position; /* events: what the sums cover; train: all zero */
+    char fingerprint[33];             /* train: of the file's content; events: "" */
+    char source[SNAPSHOT_SOURCE_MAX]; /* train: device, inode, size and times of the file, so that
+                                         an unchanged one need not be read again */
+};
+
+/* ERROR_ABSENT: there is no such file. ERROR_DAMAGED: it is not what was written. */
+bool snapshot_read(struct snapshot *snapshot, const char *path, struct error *error);
+bool snapshot_write(const struct snapshot *snapshot, const char *path, struct error *error);
+void snapshot_free(struct snapshot *snapshot);
+
+#endif

@@ -1,0 +1,90 @@
+/* Store: the events and models of one data directory, shared with whoever else uses it.
+ *
+ * One process at a time may write, under the lock. The pattern is: store_lock until it is had,
+ * store_catch_up (so that what others wrote is known), work, store_unlock. Everything below the
+ * lock's functions wants the lock to be held and the store caught up. */
+#ifndef TRENDLINE_STORE_H
+#define TRENDLINE_STORE_H
+
+#include "config.h"
+#include "error.h"
+#include "lock.h"
+#include "model.h"
+#include "moments.h"
+#include "schema.h"
+#include "snapshot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+
+/* `config` must outlive the store. Fails with ERROR_FULL on a read-only volume. */
+struct store *store_open(const struct config *config, struct error *error);
+void store_close(struct store *store); /* NULL is fine */
+
+/* Never blocks: on LOCK_WAIT come back in some milliseconds, or give up with store_unlock. */
+enum lock_result store_lock(struct store *store, struct error *error);
+void store_unlock(struct store *store);
+
+/* Learns what has been written since: the journal's new events, a new train file's sums, a new
+ * model. An incomplete last batch in the journal is cut. After ERROR_DAMAGED nothing may be
+ * written. */
+bool store_catch_up(struct store *store, struct error *error);
+
+/* The features that events must have, or NULL while nothing has fixed them. */
+const struct schema *store_schema(const struct store *store);
+int64_t store_events(const struct store *store); /* how many are stored: the last one's number */
+/* The schema of the events alone, or NULL while there are none. */
+const struct schema *store_event_schema(const struct store *store);
+
+/* A copy of all rows' sums, train file and events; the caller's. NULL with ERROR_CONFLICT when
+ * there is nothing to train on. */
+struct moments *store_moments(const struct store *store, struct error *error);
+
+/* ---- events */
+
+enum store_outcome {
+    STORE_ADDED,
+    STORE_DUPLICATE, /* this id with this content is stored already, or in this batch */
+    STORE_REFUSED    /* `error` says why: ERROR_CONFLICT, ERROR_UNUSABLE, ERROR_BUSY … */
+};
+
+/* Fixes the schema by the first event, until the batch fails or it is unset before any event was
+ * added. Only while store_schema is NULL. */
+bool store_set_schema(struct store *store, const struct schema *schema, struct error *error);
+void store_unset_schema(struct store *store);
+
+/* Puts an event into the open batch. `row`: the schema's features, then the target; `id` (may be
+ * NULL): escaped as in json_write_string, without quotes. *seq is its number, or the number of the
+ * one that it duplicates. */
+enum store_outcome store_add(struct store *store, const double *row, const char *id,
+                             size_t id_length, int64_t *seq, struct error *error);
+size_t store_batch_bytes(const struct store *store);
+
+/* Makes the open batch durable, all of it or nothing, and learns it. */
+bool store_commit(struct store *store, struct error *error);
+
+/* ---- the train file's sums */
+
+const struct snapshot *store_train(const struct store *store); /* NULL: none */
+/* Replaces them (`train` is taken over, its content emptied), or drops them with NULL. */
+bool store_set_train(struct store *store, struct snapshot *train, struct error *error);
+
+/* ---- models */
+
+/* The current model as last published by anyone, or NULL. */
+const struct model *store_model(const struct store *store);
+
+/* Makes `model` (taken over on success) the current one; a build makes it the next version too,
+ * written to models/ and durable. An online update keeps version and time of the current model. */
+bool store_publish_build(struct store *store, struct model *model, struct error *error);
+bool store_publish_update(struct store *store, struct model *model, struct error *error);
+/* Makes the newest version in models/ the current model when model.json is missing or damaged.
+ * ERROR_ABSENT: none has ever been built here. */
+bool store_restore_model(struct store *store, struct error *error);
+
+/* Writes the moments and the id index to their files, so that the next start need not replay. */
+bool store_snapshot(struct store *store, struct error *error);
+
+#endif

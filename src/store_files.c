@@ -1,0 +1,574 @@
+/* The store on files: the journal and all that is made from it, in one directory. */
+#include "store.h"
+
+#include "file.h"
+#include "ids.h"
+#include "journal.h"
+#include "model_file.h"
+#include "watch.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+enum {
+    SNAPSHOT_EVERY = 4096, /* events: what a start has to replay at most, and the ids in memory */
+    VERSION_PATH_MAX = PATH_MAX + 32,
+    BATCH_SLACK = 1 << 20 /* bytes that must be free beyond MIN_FREE and the batch, for the model */
+};
+
+struct store {
+    const struct config *config;
+    struct lock lock;
+    struct journal *journal; /* NULL until the first catch-up */
+    struct ids *ids;
+    int64_t ids_known;       /* the id file's last event when it was opened */
+    struct moments *events;  /* sums of the journal's events; NULL while there is no event schema */
+    int64_t learnt;          /* the last event in them */
+    int64_t snapshot_at;     /* the last event of the newest snapshot */
+    struct schema *proposed; /* of the first event, until its batch is durable */
+    struct snapshot train;   /* schema is NULL when there is none */
+    struct watch train_watch;
+    struct model_file model;
+    struct buffer batch_rows; /* doubles: the open batch's rows one after the other */
+    char events_path[PATH_MAX], train_path[PATH_MAX], models_path[PATH_MAX];
+};
+
+/* ------------------------------------------------------------------ open, close, lock */
+
+static bool make_paths(struct store *store, struct error *error)
+{
+    const char *directory = store->config->data_dir;
+    if (strlen(directory) + sizeof "/models/9223372036854775807.json" > PATH_MAX)
+        return error_set(error, ERROR_SYSTEM, "the path of the data directory is too long");
+    snprintf(store->events_path, PATH_MAX, "%s/" SNAPSHOT_EVENTS, directory);
+    snprintf(store->train_path, PATH_MAX, "%s/" SNAPSHOT_TRAIN, directory);
+    snprintf(store->models_path, PATH_MAX, "%s/models", directory);
+    return model_file_init(&store->model, directory, error);
+}
+
+struct store *store_open(const struct config *config, struct error *error)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (!store) {
+        error_memory(error);
+        return NULL;
+    }
+    store->config = config;
+    store->train_watch = (struct watch)WATCH_INIT;
+    store->model.watch = (struct watch)WATCH_INIT;
+    store->lock = (struct lock){.fd = -1, .turn_fd = -1};
+    if (make_paths(store, error) && lock_open(&store->lock, config->data_dir, error))
+        return store;
+    store_close(store);
+    return NULL;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    journal_close(store->journal);
+    ids_close(store->ids);
+    moments_free(store->events);
+    schema_free(store->proposed);
+    snapshot_free(&store->train);
+    watch_close(&store->train_watch);
+    model_file_free(&store->model);
+    buffer_free(&store->batch_rows);
+    lock_close(&store->lock);
+    free(store);
+}
+
+enum lock_result store_lock(struct store *store, struct error *error)
+{
+    return lock_try(&store->lock, error);
+}
+
+void store_unlock(struct store *store)
+{
+    lock_release(&store->lock);
+}
+
+/* ------------------------------------------------------------------ catching up */
+
+/* Takes the snapshot of the events' sums if there is a good one: a missing or damaged one only
+ * means to read the journal from its beginning. */
+static bool load_events(struct store *store, struct snapshot *snapshot, struct error *error)
+{
+    if (snapshot_read(snapshot, store->events_path, error))
+        return true;
+    if (error->kind == ERROR_DAMAGED)
+        fprintf(stderr, SNAPSHOT_EVENTS ": %s: making it again from " JOURNAL_NAME "\n",
+                error->text);
+    return error->kind == ERROR_ABSENT || error->kind == ERROR_DAMAGED;
+}
+
+/* Opens journal and ids where the snapshot left off, or where the ids do if that is earlier. */
+static bool open_journal(struct store *store, struct snapshot *snapshot, struct error *error)
+{
+    const char *directory = store->config->data_dir;
+    struct journal_position known, start = snapshot->position;
+    store->journal = journal_open(directory, error);
+    store->ids = store->journal ? ids_open(directory, store->config->id_window, error) : NULL;
+    if (!store->ids || !ids_position(store->ids, &known, error))
+        return false;
+    store->ids_known = known.seq;
+    if (known.seq < start.seq)
+        start = known;
+    if (start.seq > 0 && !journal_resume(store->journal, start, snapshot->schema, error))
+        return false;
+    store->events = snapshot->moments;
+    store->learnt = store->snapshot_at = snapshot->position.seq;
+    snapshot->moments = NULL;
+    return true;
+}
+
+static bool open_files(struct store *store, struct error *error)
+{
+    struct snapshot snapshot;
+    bool ok = load_events(store, &snapshot, error) && open_journal(store, &snapshot, error);
+    snapshot_free(&snapshot);
+    if (!ok) {
+        journal_close(store->journal);
+        ids_close(store->ids);
+        store->journal = NULL;
+        store->ids = NULL;
+    }
+    return ok;
+}
+
+static bool widen(struct moments *moments, const double *row, struct error *error)
+{
+    switch (moments_reserve(moments, row)) {
+    case MOMENTS_OK:
+        return true;
+    case MOMENTS_NO_MEMORY:
+        return error_memory(error);
+    case MOMENTS_TOO_WIDE:
+        break;
+    }
+    return error_set(error, ERROR_UNUSABLE,
+                     "the values span too wide a range to be summed exactly over so many features");
+}
+
+static bool start_moments(struct store *store, const struct schema *schema, struct error *error)
+{
+    store->events = moments_new(schema->count);
+    return store->events || error_memory(error);
+}
+
+static bool learn_event(struct store *store, const struct journal_event *event, struct error *error)
+{
+    const struct schema *schema = journal_schema(store->journal);
+    if (!store->events && !start_moments(store, schema, error))
+        return false;
+    if (!widen(store->events, event->row, error))
+        return false;
+    moments_add(store->events, event->row);
+    store->learnt = event->seq;
+    return true;
+}
+
+/* The ids in memory must stay few, also while a lost index is made again. At the first event of a
+ * batch all ids in memory lie before the journal's position. */
+static bool bound_ids(struct store *store, const struct journal_event *event, struct error *error)
+{
+    struct journal_position position = {.offset = event->offset, .seq = event->seq - 1};
+    if (ids_recent(store->ids) < SNAPSHOT_EVERY ||
+        event->offset != journal_position(store->journal).offset)
+        return true;
+    return ids_flush(store->ids, position, error);
+}
+
+static bool visit_event(void *context, const struct journal_event *event, struct error *error)
+{
+    struct store *store = context;
+    if (event->seq > store->learnt && !learn_event(store, event, error))
+        return false;
+    if (!event->id || event->seq <= store->ids_known)
+        return true;
+    return bound_ids(store, event, error) &&
+           ids_add(store->ids, event->id, event->id_length, event->offset, error);
+}
+
+static bool refresh_train(struct store *store, struct error *error)
+{
+    struct snapshot train;
+    switch (watch_look(&store->train_watch, store->train_path)) {
+    case WATCH_SAME:
+        return true;
+    case WATCH_ABSENT:
+        snapshot_free(&store->train);
+        return true;
+    case WATCH_ERROR:
+        return error_errno(error, "cannot open " SNAPSHOT_TRAIN);
+    case WATCH_CHANGED:
+        break;
+    }
+    if (!snapshot_read(&train, store->train_path, error)) {
+        watch_close(&store->train_watch);
+        if (error->kind != ERROR_DAMAGED)
+            return false;
+        fprintf(stderr, SNAPSHOT_TRAIN ": %s: the next build reads the train file again\n",
+                error->text);
+        memset(&train, 0, sizeof train);
+    }
+    snapshot_free(&store->train);
+    store->train = train;
+    return true;
+}
+
+/* A journal that was cut between two batches looks whole: what was made from it tells. */
+static bool check_complete(const struct store *store, struct error *error)
+{
+    int64_t events = store_events(store), known = store->ids_known;
+    if (store_model(store) && store_model(store)->events > known)
+        known = store_model(store)->events;
+    return events >= known ||
+           error_set(error, ERROR_DAMAGED,
+                     JOURNAL_NAME
+                     ":%lld: the journal ends behind event %lld, but %lld have been "
+                     "stored; restore it from a copy, or remove the other files too to "
+                     "start over",
+                     (long long)events, (long long)events, (long long)known);
+}
+
+bool store_catch_up(struct store *store, struct error *error)
+{
+    struct error no_model;
+    if (!store->journal && !open_files(store, error))
+        return false;
+    if (!journal_replay(store->journal, visit_event, store, error) || !refresh_train(store, error))
+        return false;
+    model_file_refresh(&store->model, &no_model);
+    if (!check_complete(store, error))
+        return false;
+    if (store->learnt - store->snapshot_at < SNAPSHOT_EVERY)
+        return true;
+    struct error late;
+    if (!store_snapshot(store, &late)) /* it only makes the next start slower */
+        fprintf(stderr, "%s\n", late.text);
+    return true;
+}
+
+const struct schema *store_event_schema(const struct store *store)
+{
+    return journal_schema(store->journal);
+}
+
+const struct schema *store_schema(const struct store *store)
+{
+    const struct schema *events = journal_schema(store->journal);
+    if (events)
+        return events;
+    return store->train.schema ? store->train.schema : store->proposed;
+}
+
+int64_t store_events(const struct store *store)
+{
+    return journal_position(store->journal).seq;
+}
+
+struct moments *store_moments(const struct store *store, struct error *error)
+{
+    const struct moments *train = store->train.moments;
+    const struct moments *events = store_events(store) > 0 ? store->events : NULL;
+    if (!train && !events) {
+        error_set(error, ERROR_CONFLICT,
+                  "there is nothing to train on: POST events to /action, or provide a train file");
+        return NULL;
+    }
+    struct moments *all = moments_copy(events ? events : train);
+    if (!all || (events && train && moments_merge(all, train) != MOMENTS_OK)) {
+        moments_free(all);
+        error_memory(error);
+        return NULL;
+    }
+    return all;
+}
+
+/* ------------------------------------------------------------------ adding events */
+
+bool store_set_schema(struct store *store, const struct schema *schema, struct error *error)
+{
+    schema_free(store->proposed);
+    store->proposed = schema_copy(schema);
+    return store->proposed || error_memory(error);
+}
+
+void store_unset_schema(struct store *store)
+{
+    schema_free(store->proposed);
+    store->proposed = NULL;
+}
+
+static size_t row_size(const struct store *store)
+{
+    return (store_schema(store)->count + 1) * sizeof(double);
+}
+
+/* The first event of all: its schema, or the train file's, becomes the journal's. */
+static bool prepare_first(struct store *store, struct error *error)
+{
+    const struct schema *schema = store_schema(store);
+    if (store_events(store) > 0 || store->batch_rows.length > 0)
+        return true;
+    moments_free(store->events);
+    return journal_set_schema(store->journal, schema, error) && start_moments(store, schema, error);
+}
+
+static bool reserve(struct store *store, const double *row, struct error *error)
+{
+    if (!widen(store->events, row, error))
+        return false;
+    /* what both can hold, their union can hold */
+    return !store->train.moments || widen(store->train.moments, row, error);
+}
+
+static enum store_outcome compare_content(struct store *store, uint64_t offset, const double *row,
+                                          const char *id, size_t id_length, int64_t *seq,
+                                          struct error *error)
+{
+    struct journal_event event;
+    if (!journal_read(store->journal, offset, &event, error))
+        return STORE_REFUSED;
+    if (!event.id || event.id_length != id_length || memcmp(event.id, id, id_length) != 0) {
+        error_set(error, ERROR_DAMAGED,
+                  IDS_NAME
+                  ": points to the wrong event %lld; stop the service and delete this file, "
+                  "the next start makes it again",
+                  (long long)event.seq);
+        return STORE_REFUSED;
+    }
+    *seq = event.seq;
+    for (size_t i = 0; i <= store_schema(store)->count; i++)
+        if (event.row[i] != row[i]) {
+            error_set(error, ERROR_CONFLICT,
+                      "_id \"%.*s\" is already stored as event %lld with other content",
+                      (int)id_length, id, (long long)event.seq);
+            return STORE_REFUSED;
+        }
+    return STORE_DUPLICATE;
+}
+
+static enum store_outcome add_new(struct store *store, const double *row, const char *id,
+                                  size_t id_length, int64_t *seq, struct error *error)
+{
+    uint64_t offset;
+    if (!reserve(store, row, error))
+        return STORE_REFUSED;
+    *seq = journal_add(store->journal, id, id_length, row, &offset);
+    /* should memory run out here, the whole batch fails at its commit */
+    buffer_append(&store->batch_rows, row, row_size(store));
+    if (id && !ids_add(store->ids, id, id_length, offset, error))
+        store->batch_rows.failed = true;
+    return STORE_ADDED;
+}
+
+enum store_outcome store_add(struct store *store, const double *row, const char *id,
+                             size_t id_length, int64_t *seq, struct error *error)
+{
+    uint64_t offset;
+    if (!prepare_first(store, error))
+        return STORE_REFUSED;
+    if (!id)
+        return add_new(store, row, NULL, 0, seq, error);
+    switch (ids_find(store->ids, id, id_length, &offset, error)) {
+    case IDS_UNKNOWN:
+        return add_new(store, row, id, id_length, seq, error);
+    case IDS_FOUND:
+        return compare_content(store, offset, row, id, id_length, seq, error);
+    case IDS_ERROR:
+        break;
+    }
+    return STORE_REFUSED;
+}
+
+size_t store_batch_bytes(const struct store *store)
+{
+    return journal_open_bytes(store->journal);
+}
+
+static bool check_space(const struct store *store, struct error *error)
+{
+    struct statvfs space;
+    if (statvfs(store->config->data_dir, &space) != 0)
+        return error_errno(error, "cannot tell the free space of the data directory");
+    if (space.f_flag & ST_RDONLY)
+        return error_set(error, ERROR_FULL, "the data directory is read-only");
+    uint64_t available = (uint64_t)space.f_bavail * space.f_frsize;
+    uint64_t needed = store->config->min_free + store_batch_bytes(store) + BATCH_SLACK;
+    return available >= needed ||
+           error_set(
+               error, ERROR_FULL,
+               "the volume has only %llu MB of free space left (MIN_FREE wants %llu MB to stay "
+               "free): free some, then try again",
+               (unsigned long long)(available >> 20),
+               (unsigned long long)(store->config->min_free >> 20));
+}
+
+static void learn_batch(struct store *store)
+{
+    size_t size = row_size(store);
+    for (size_t at = 0; at < store->batch_rows.length; at += size)
+        moments_add(store->events, (const double *)(store->batch_rows.data + at));
+    store->learnt = store_events(store);
+}
+
+bool store_commit(struct store *store, struct error *error)
+{
+    struct journal_position before = journal_position(store->journal);
+    bool ok = !store->batch_rows.failed || error_memory(error);
+    if (store->batch_rows.length > 0) {
+        ok = ok && check_space(store, error) && journal_commit(store->journal, error);
+        if (ok) {
+            learn_batch(store);
+        } else {
+            journal_discard(store->journal);
+            ids_forget(store->ids, before.offset);
+        }
+    }
+    buffer_clear(&store->batch_rows);
+    store_unset_schema(store);
+    if (ok && store->learnt - store->snapshot_at >= SNAPSHOT_EVERY) {
+        struct error late;
+        if (!store_snapshot(store, &late))
+            fprintf(stderr, "%s\n", late.text);
+    }
+    return ok;
+}
+
+/* ------------------------------------------------------------------ train file, models, snapshot
+ */
+
+const struct snapshot *store_train(const struct store *store)
+{
+    return store->train.schema ? &store->train : NULL;
+}
+
+bool store_set_train(struct store *store, struct snapshot *train, struct error *error)
+{
+    if (train && !snapshot_write(train, store->train_path, error))
+        return false;
+    if (!train && remove(store->train_path) != 0 && errno != ENOENT)
+        return error_errno(error, "cannot remove " SNAPSHOT_TRAIN);
+    watch_look(&store->train_watch, store->train_path); /* our own file need not be read back */
+    snapshot_free(&store->train);
+    if (train) {
+        store->train = *train;
+        *train = (struct snapshot){0};
+    }
+    return true;
+}
+
+const struct model *store_model(const struct store *store)
+{
+    return store->model.model;
+}
+
+/* 7 for "000007.json"; 0 for anything else. */
+static int64_t version_of(const char *name)
+{
+    char *end;
+    errno = 0;
+    long long version = isdigit((unsigned char)name[0]) ? strtoll(name, &end, 10) : 0;
+    return version > 0 && errno == 0 && strcmp(end, ".json") == 0 ? version : 0;
+}
+
+static bool last_version(const struct store *store, int64_t *version, struct error *error)
+{
+    *version = store_model(store) ? store_model(store)->version : 0;
+    DIR *directory = opendir(store->models_path);
+    if (!directory)
+        return errno == ENOENT || error_errno(error, "cannot open models");
+    for (struct dirent *entry; (entry = readdir(directory));)
+        if (version_of(entry->d_name) > *version)
+            *version = version_of(entry->d_name);
+    closedir(directory);
+    return true;
+}
+
+/* make_paths made sure that it fits. */
+static void version_path(const struct store *store, int64_t version,
+                         char path[static VERSION_PATH_MAX])
+{
+    snprintf(path, VERSION_PATH_MAX, "%s/%06lld.json", store->models_path, (long long)version);
+}
+
+static bool write_version(struct store *store, const struct model *model, struct error *error)
+{
+    char path[VERSION_PATH_MAX];
+    struct buffer text = {0};
+    version_path(store, model->version, path);
+    if (mkdir(store->models_path, 0755) != 0 && errno != EEXIST)
+        return error_errno(error, "cannot make the directory models");
+    model_write(model, &text);
+    bool ok =
+        text.failed ? error_memory(error) : file_replace(path, text.data, text.length, true, error);
+    buffer_free(&text);
+    return ok;
+}
+
+bool store_restore_model(struct store *store, struct error *error)
+{
+    int64_t version;
+    char path[VERSION_PATH_MAX];
+    struct buffer text = {0};
+    if (store_model(store) || !last_version(store, &version, error) || version == 0)
+        return store_model(store) || error_set(error, ERROR_ABSENT, "no model has been built");
+    version_path(store, version, path);
+    struct model *model = NULL;
+    if (file_read(path, MODEL_BYTES_MAX, &text, error))
+        model = model_parse(text.data, text.length, error);
+    buffer_free(&text);
+    if (model && model_file_publish(&store->model, model, true, error))
+        return true;
+    model_free(model);
+    char why[ERROR_TEXT_MAX];
+    snprintf(why, sizeof why, "%s", error->text);
+    return error_set(error, ERROR_DAMAGED, "models/%06lld.json: %.300s", (long long)version, why);
+}
+
+bool store_publish_build(struct store *store, struct model *model, struct error *error)
+{
+    int64_t last;
+    if (!last_version(store, &last, error))
+        return false;
+    model->version = last + 1;
+    model->events = store_events(store);
+    model_time(model->created);
+    return write_version(store, model, error) &&
+           model_file_publish(&store->model, model, true, error);
+}
+
+bool store_publish_update(struct store *store, struct model *model, struct error *error)
+{
+    const struct model *current = store_model(store);
+    model->version = current->version;
+    model->events = store_events(store);
+    memcpy(model->created, current->created, sizeof model->created);
+    return model_file_publish(&store->model, model, false, error);
+}
+
+bool store_snapshot(struct store *store, struct error *error)
+{
+    if (store->learnt == store->snapshot_at)
+        return true;
+    struct journal_position position = journal_position(store->journal);
+    struct snapshot snapshot = {.schema = (struct schema *)journal_schema(store->journal),
+                                .moments = store->events,
+                                .position = position};
+    /* ids first: a snapshot must never be ahead of the ids that its events brought */
+    if (!ids_flush(store->ids, position, error) ||
+        !snapshot_write(&snapshot, store->events_path, error))
+        return false;
+    store->snapshot_at = position.seq;
+    return true;
+}
