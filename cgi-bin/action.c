@@ -1,0 +1,7 @@
+/* The FastCGI binary behind /action. */
+#include "fcgi.h"
+
+int main(void)
+{
+    return fcgi_main("action", action_handler);
+}

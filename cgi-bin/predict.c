@@ -1,0 +1,7 @@
+/* The FastCGI binary behind /predict, /model and /readyz. */
+#include "fcgi.h"
+
+int main(void)
+{
+    return fcgi_main("predict", predict_handler);
+}

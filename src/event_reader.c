@@ -1,0 +1,217 @@
+#include "event_reader.h"
+
+#include "number.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char id_option[] = "_id";
+
+static enum event_result read_value(struct event_reader *reader, struct json **json,
+                                    struct error *error)
+{
+    const char *text;
+    size_t length;
+    switch (json_stream_next(&reader->body.json, &text, &length, error)) {
+    case JSON_STREAM_VALUE:
+        break;
+    case JSON_STREAM_END:
+        return EVENT_END;
+    case JSON_STREAM_ERROR:
+        return EVENT_BROKEN;
+    }
+    *json = json_parse(text, length, error);
+    return *json ? EVENT_FETCHED : EVENT_BROKEN;
+}
+
+static bool parse_ahead(struct event_reader *reader, struct error *error)
+{
+    size_t capacity = 0;
+    enum event_result result;
+    struct json *json;
+    do {
+        if (reader->ahead_count == capacity) {
+            capacity = capacity ? 2 * capacity : 4;
+            struct json **ahead = realloc(reader->ahead, capacity * sizeof *ahead);
+            if (!ahead)
+                return error_memory(error);
+            reader->ahead = ahead;
+        }
+        result = read_value(reader, &json, error);
+        if (result == EVENT_FETCHED)
+            reader->ahead[reader->ahead_count++] = json;
+    } while (result == EVENT_FETCHED);
+    return result == EVENT_END;
+}
+
+bool event_reader_open(struct event_reader *reader, struct request *request, struct error *error)
+{
+    *reader = (struct event_reader){0};
+    if (!body_open(&reader->body, request, error))
+        return false;
+    if (!reader->body.is_table)
+        return request->content_length > EVENT_READER_AHEAD || parse_ahead(reader, error);
+    reader->cells = calloc(table_columns(reader->body.table), sizeof *reader->cells);
+    return reader->cells || error_memory(error);
+}
+
+void event_reader_close(struct event_reader *reader)
+{
+    body_close(&reader->body);
+    json_free(reader->json);
+    while (reader->ahead_next < reader->ahead_count)
+        json_free(reader->ahead[reader->ahead_next++]);
+    free(reader->ahead);
+    free(reader->cells);
+    binding_free(&reader->binding);
+    buffer_free(&reader->id);
+}
+
+static enum event_result fetch_row(struct event_reader *reader, struct error *error)
+{
+    switch (table_next(reader->body.table, reader->cells, error)) {
+    case TABLE_ROW:
+        return EVENT_FETCHED;
+    case TABLE_END:
+        return EVENT_END;
+    case TABLE_ERROR:
+        break;
+    }
+    return error->kind == ERROR_UNUSABLE ? EVENT_REFUSED : EVENT_BROKEN;
+}
+
+static enum event_result next_value(struct event_reader *reader, struct error *error)
+{
+    if (!reader->ahead)
+        return read_value(reader, &reader->json, error);
+    if (reader->ahead_next == reader->ahead_count)
+        return EVENT_END;
+    reader->json = reader->ahead[reader->ahead_next++];
+    return EVENT_FETCHED;
+}
+
+static enum event_result fetch_object(struct event_reader *reader, struct error *error)
+{
+    json_free(reader->json);
+    reader->json = NULL;
+    enum event_result result = next_value(reader, error);
+    if (result != EVENT_FETCHED || json_kind(reader->json) == JSON_OBJECT)
+        return result;
+    error_set(error, ERROR_UNUSABLE, "an event must be a JSON object of named numbers");
+    return EVENT_REFUSED;
+}
+
+enum event_result event_reader_fetch(struct event_reader *reader, struct error *error)
+{
+    return reader->body.is_table ? fetch_row(reader, error) : fetch_object(reader, error);
+}
+
+bool event_reader_is_single(const struct event_reader *reader, size_t fetched)
+{
+    return fetched == 1 && !reader->body.is_bulk && !reader->body.json.any_array;
+}
+
+/* Collects names until the schema's limit is passed, which schema_new then reports. */
+struct names {
+    const char *list[SCHEMA_FEATURES_MAX + 1];
+    size_t count;
+};
+
+static void add_feature(struct names *names, const char *name)
+{
+    if (strcmp(name, SCHEMA_TARGET) != 0 && strcmp(name, id_option) != 0 &&
+        names->count <= SCHEMA_FEATURES_MAX)
+        names->list[names->count++] = name;
+}
+
+struct schema *event_reader_schema(const struct event_reader *reader, struct error *error)
+{
+    struct names names = {.count = 0};
+    if (reader->body.is_table)
+        for (size_t i = 0; i < table_columns(reader->body.table); i++)
+            add_feature(&names, table_column_name(reader->body.table, i));
+    else
+        for (const struct json *member = json_first(reader->json); member;
+             member = json_next(member))
+            add_feature(&names, json_name(member));
+    return schema_new(names.list, names.count, error);
+}
+
+void binding_object(struct binding *binding, const struct json *object, const char *skip)
+{
+    for (const struct json *member = json_first(object); member; member = json_next(member)) {
+        const char *name = json_name(member);
+        if (skip && strcmp(name, skip) == 0)
+            continue;
+        if (json_kind(member) != JSON_NUMBER)
+            binding_value(binding, name, BINDING_NOT_A_NUMBER, 0);
+        else if (!isfinite(json_number(member)))
+            binding_value(binding, name, BINDING_TOO_LARGE, 0);
+        else
+            binding_value(binding, name, BINDING_NUMBER, json_number(member));
+    }
+}
+
+/* An id is a string; a whole number is taken for its digits, since database keys are such. */
+static bool id_text(const struct json *member, char digits[static NUMBER_TEXT_MAX],
+                    const char **text, struct error *error)
+{
+    if (json_kind(member) == JSON_STRING) {
+        *text = json_string(member);
+    } else if (json_kind(member) == JSON_NUMBER && fabs(json_number(member)) <= 0x1p53 &&
+               trunc(json_number(member)) == json_number(member)) {
+        number_format(json_number(member), digits);
+        *text = digits;
+    } else {
+        return error_set(error, ERROR_UNUSABLE,
+                         "_id must be a string or a whole number up to 2^53");
+    }
+    size_t length = strlen(*text);
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)(*text)[i] < 0x20 || (*text)[i] == 0x7F)
+            return error_set(error, ERROR_UNUSABLE, "_id has a control character");
+    return (length > 0 && length <= IDS_LENGTH_MAX) ||
+           error_set(error, ERROR_UNUSABLE, "_id must have 1 to %d bytes, and has %zu",
+                     IDS_LENGTH_MAX, length);
+}
+
+static bool bind_id(struct event_reader *reader, struct event *event, struct error *error)
+{
+    char digits[NUMBER_TEXT_MAX];
+    const char *text = NULL;
+    const struct json *member = json_get(reader->json, id_option);
+    if (!member)
+        return true;
+    for (const struct json *other = json_next(member); other; other = json_next(other))
+        if (strcmp(json_name(other), id_option) == 0)
+            return error_set(error, ERROR_UNUSABLE, "\"_id\" is repeated");
+    if (!id_text(member, digits, &text, error))
+        return false;
+    buffer_clear(&reader->id);
+    json_write_string(&reader->id, text, strlen(text));
+    if (reader->id.failed)
+        return error_memory(error);
+    event->id = reader->id.data + 1;
+    event->id_length = reader->id.length - 2;
+    return true;
+}
+
+bool event_reader_bind(struct event_reader *reader, const struct schema *schema,
+                       struct event *event, struct error *error)
+{
+    struct binding *binding = &reader->binding;
+    *event = (struct event){0};
+    if (!binding_begin(binding, schema, true, error))
+        return false;
+    if (reader->body.is_table)
+        for (size_t i = 0; i < table_columns(reader->body.table); i++)
+            binding_value(binding, table_column_name(reader->body.table, i), BINDING_NUMBER,
+                          reader->cells[i]);
+    else
+        binding_object(binding, reader->json, id_option);
+    if (!binding_end(binding, error))
+        return false;
+    event->row = binding->row;
+    return reader->body.is_table || bind_id(reader, event, error);
+}

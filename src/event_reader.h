@@ -1,0 +1,64 @@
+/* Events out of a request's body, one at a time. */
+#ifndef TRENDLINE_EVENT_READER_H
+#define TRENDLINE_EVENT_READER_H
+
+#include "binding.h"
+#include "body.h"
+#include "error.h"
+#include "ids.h"
+#include "json.h"
+#include "schema.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct event {
+    const double *row; /* the schema's features, then the target */
+    const char *id;    /* escaped as in the journal, not terminated; NULL: none */
+    size_t id_length;
+};
+
+/* JSON bodies of up to so many bytes are parsed whole before the first event is fetched: of a body
+ * with a fault nothing is taken then. Longer ones are streamed, and what stands before the fault
+ * counts. */
+enum { EVENT_READER_AHEAD = 64 << 10 };
+
+struct event_reader {
+    struct body body;
+    struct json *json;   /* the event last fetched, of a JSON body */
+    struct json **ahead; /* events parsed before they are fetched; NULL: streamed */
+    size_t ahead_count, ahead_next;
+    double *cells; /* the row last fetched, of a table */
+    struct binding binding;
+    struct buffer id; /* with its quotes */
+};
+
+/* As body_open, or what is wrong with a short body's JSON; to be closed in any case. The reader
+ * must stay where it is. */
+bool event_reader_open(struct event_reader *reader, struct request *request, struct error *error);
+void event_reader_close(struct event_reader *reader);
+
+enum event_result {
+    EVENT_FETCHED,
+    EVENT_REFUSED, /* this one is no event: `error` says why; the next can be fetched */
+    EVENT_END,
+    EVENT_BROKEN /* the rest of the body cannot be read */
+};
+
+enum event_result event_reader_fetch(struct event_reader *reader, struct error *error);
+
+/* The schema that the fetched event would make. */
+struct schema *event_reader_schema(const struct event_reader *reader, struct error *error);
+
+/* The fetched event under `schema`; what *event points to lives until the next fetch or bind. */
+bool event_reader_bind(struct event_reader *reader, const struct schema *schema,
+                       struct event *event, struct error *error);
+
+/* True when the body was one JSON object and nothing else; to be asked at EVENT_END. */
+bool event_reader_is_single(const struct event_reader *reader, size_t fetched);
+
+/* Binds all members of a JSON object but the options named in `skip` (NULL: none) by their names.
+ */
+void binding_object(struct binding *binding, const struct json *object, const char *skip);
+
+#endif

@@ -1,0 +1,371 @@
+/* POST /action: stores events and learns them, many requests at a time.
+ *
+ * The loop hands over every request that is ready; a turn then takes events from all of them into
+ * one batch, makes it durable by one write and one fdatasync, learns it, publishes the model once,
+ * and answers those whose body has ended. A long body goes over several turns, so that it neither
+ * fills the memory nor keeps others waiting. While one batch is being synced the next gathers in
+ * the sockets by itself. */
+#include "clock.h"
+#include "event_reader.h"
+#include "handler.h"
+#include "json.h"
+#include "learn.h"
+#include "store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    POLL_MS = 2,           /* between tries for the lock */
+    RETRY_MS = 200,        /* between tries to publish a model that could not be written */
+    EVENTS_A_TURN = 4096,  /* of one request */
+    BATCH_BYTES = 4 << 20, /* of journal text: a batch is closed when it has so many */
+    ERRORS_MAX = 100       /* told in one answer */
+};
+
+/* Counts of one request's events; what is in the open batch is not certain yet. */
+struct counts {
+    int64_t accepted, duplicates, rejected, first_seq, last_seq;
+};
+
+/* A request whose body has not been taken in whole, or not been made durable. */
+struct action_request {
+    struct request *request;
+    struct event_reader reader;
+    struct counts durable, batch;
+    size_t fetched;       /* events so far, good and bad */
+    struct buffer errors; /* the elements of the answer's "errors" */
+    size_t error_count;
+    struct error last_error; /* why the last event was rejected */
+    int64_t waiting_since;
+    bool ended;          /* no more events will come: answer after the commit */
+    struct error broken; /* why the rest of the body could not be read; ERROR_NONE: it could */
+    struct action_request *next;
+};
+
+struct action {
+    const struct config *config;
+    struct store *store; /* NULL until it can be opened */
+    struct action_request *first, **last;
+    bool unpublished; /* the model is behind the journal, because it could not be written */
+    struct response response;
+};
+
+/* ------------------------------------------------------------------ taking requests */
+
+static void free_request(struct action_request *pending)
+{
+    event_reader_close(&pending->reader);
+    buffer_free(&pending->errors);
+    free(pending);
+}
+
+static bool enqueue(struct action *action, struct request *request, struct error *error)
+{
+    struct action_request *pending = calloc(1, sizeof *pending);
+    if (!pending)
+        return error_memory(error);
+    if (!event_reader_open(&pending->reader, request, error)) {
+        free_request(pending);
+        return false;
+    }
+    pending->request = request;
+    pending->waiting_since = clock_ms();
+    *action->last = pending;
+    action->last = &pending->next;
+    return true;
+}
+
+static void handle(void *context, struct request *request)
+{
+    struct action *action = context;
+    struct error error;
+    bool ok = http_method_allowed(request, "POST", &action->response);
+    if (ok) {
+        if (enqueue(action, request, &error))
+            return;
+        response_error(&action->response, &error);
+    }
+    request->answer(request, &action->response);
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static void write_counts(struct buffer *out, const struct action_request *pending)
+{
+    const struct counts *counts = &pending->durable;
+    buffer_printf(out, "\"accepted\": %lld, \"duplicates\": %lld, \"rejected\": %lld",
+                  (long long)counts->accepted, (long long)counts->duplicates,
+                  (long long)counts->rejected);
+    if (counts->accepted > 0)
+        buffer_printf(out, ", \"first_seq\": %lld, \"last_seq\": %lld",
+                      (long long)counts->first_seq, (long long)counts->last_seq);
+    else
+        buffer_puts(out, ", \"first_seq\": null, \"last_seq\": null");
+    buffer_puts(out, ", \"errors\": [");
+    buffer_append(out, pending->errors.data, pending->errors.length);
+    buffer_puts(out, "]}\n");
+}
+
+static void respond_single(const struct action_request *pending, struct response *response)
+{
+    const struct counts *counts = &pending->durable;
+    if (counts->rejected > 0) {
+        response_error(response, &pending->last_error);
+        return;
+    }
+    response_clear(response);
+    response->status = counts->duplicates > 0 ? 200 : 201;
+    buffer_printf(&response->body, "{\"seq\": %lld%s}\n", (long long)counts->last_seq,
+                  counts->duplicates > 0 ? ", \"duplicate\": true" : "");
+}
+
+static void respond_bulk(const struct action_request *pending, struct response *response)
+{
+    response_clear(response);
+    buffer_puts(&response->body, "{");
+    write_counts(&response->body, pending);
+}
+
+/* The request ends early. What was stored before is told, for whoever sends the rest again. */
+static void respond_failed(const struct action_request *pending, const struct error *error,
+                           struct response *response)
+{
+    response_error(response, error);
+    if (pending->durable.accepted + pending->durable.duplicates + pending->durable.rejected == 0)
+        return;
+    buffer_clear(&response->body);
+    buffer_puts(&response->body, "{\"error\": ");
+    json_write_string(&response->body, error->text, strlen(error->text));
+    buffer_puts(&response->body, ", ");
+    write_counts(&response->body, pending);
+}
+
+/* Answers the request at *link and takes it off the list. `failure` (NULL: none) is why its batch
+ * was not stored. */
+static void finish(struct action *action, struct action_request **link, const struct error *failure)
+{
+    struct action_request *pending = *link;
+    *link = pending->next;
+    if (!*link)
+        action->last = link;
+    if (failure)
+        respond_failed(pending, failure, &action->response);
+    else if (pending->broken.kind != ERROR_NONE)
+        respond_failed(pending, &pending->broken, &action->response);
+    else if (event_reader_is_single(&pending->reader, pending->fetched))
+        respond_single(pending, &action->response);
+    else
+        respond_bulk(pending, &action->response);
+    pending->request->answer(pending->request, &action->response);
+    free_request(pending);
+}
+
+static void finish_all(struct action *action, const struct error *failure)
+{
+    while (action->first)
+        finish(action, &action->first, failure);
+}
+
+/* ------------------------------------------------------------------ taking events */
+
+static void reject(struct action_request *pending, const struct error *error)
+{
+    pending->batch.rejected++;
+    pending->last_error = *error;
+    if (pending->error_count++ >= ERRORS_MAX)
+        return;
+    buffer_printf(&pending->errors,
+                  "%s{\"index\": %zu, \"error\": ", pending->error_count > 1 ? ", " : "",
+                  pending->fetched - 1);
+    json_write_string(&pending->errors, error->text, strlen(error->text));
+    buffer_puts(&pending->errors, "}");
+}
+
+/* Binds the fetched event. The very first one of the store makes the schema, if it is good itself.
+ */
+static bool bind_event(struct action *action, struct action_request *pending, struct event *event,
+                       struct error *error)
+{
+    const struct schema *schema = store_schema(action->store);
+    if (schema)
+        return event_reader_bind(&pending->reader, schema, event, error);
+    struct schema *first = event_reader_schema(&pending->reader, error);
+    bool ok = first && store_set_schema(action->store, first, error) &&
+              event_reader_bind(&pending->reader, store_schema(action->store), event, error);
+    if (first && !ok)
+        store_unset_schema(action->store);
+    schema_free(first);
+    return ok;
+}
+
+static void add_event(struct action *action, struct action_request *pending)
+{
+    struct event event;
+    struct error error;
+    struct counts *counts = &pending->batch;
+    int64_t seq;
+    enum store_outcome outcome = STORE_REFUSED;
+    if (bind_event(action, pending, &event, &error))
+        outcome = store_add(action->store, event.row, event.id, event.id_length, &seq, &error);
+    switch (outcome) {
+    case STORE_ADDED:
+        counts->first_seq = counts->accepted++ == 0 ? seq : counts->first_seq;
+        counts->last_seq = seq;
+        break;
+    case STORE_DUPLICATE:
+        counts->duplicates++;
+        if (counts->accepted == 0)
+            counts->last_seq = seq;
+        break;
+    case STORE_REFUSED:
+        reject(pending, &error);
+    }
+}
+
+/* Takes events of one request into the open batch, as many as a turn allows. */
+static void take_events(struct action *action, struct action_request *pending)
+{
+    struct error error;
+    for (int taken = 0; taken < EVENTS_A_TURN && !pending->ended; taken++) {
+        if (store_batch_bytes(action->store) >= BATCH_BYTES)
+            return;
+        enum event_result result = event_reader_fetch(&pending->reader, &error);
+        pending->fetched += result == EVENT_FETCHED || result == EVENT_REFUSED;
+        if (result == EVENT_FETCHED)
+            add_event(action, pending);
+        else if (result == EVENT_REFUSED)
+            reject(pending, &error);
+        else
+            pending->ended = true;
+        if (result == EVENT_BROKEN)
+            pending->broken = error;
+    }
+}
+
+static void settle_counts(struct counts *durable, struct counts *batch)
+{
+    if (batch->accepted > 0) {
+        durable->first_seq = durable->accepted == 0 ? batch->first_seq : durable->first_seq;
+        durable->last_seq = batch->last_seq;
+    } else if (durable->accepted == 0 && batch->duplicates > 0) {
+        durable->last_seq = batch->last_seq;
+    }
+    durable->accepted += batch->accepted;
+    durable->duplicates += batch->duplicates;
+    durable->rejected += batch->rejected;
+    *batch = (struct counts){0};
+}
+
+/* ------------------------------------------------------------------ one batch */
+
+static void publish(struct action *action)
+{
+    struct error error;
+    bool ok = learn_update(action->store, action->config, &error);
+    if (!ok && !action->unpublished)
+        fprintf(stderr, "action: the events are stored, but the model is not up to date: %s\n",
+                error.text);
+    action->unpublished = !ok;
+}
+
+/* With the lock held. On failure nothing of the batch is stored. */
+static bool run_batch(struct action *action, struct error *error)
+{
+    if (!store_catch_up(action->store, error))
+        return false;
+    for (struct action_request *pending = action->first; pending; pending = pending->next)
+        take_events(action, pending);
+    if (!store_commit(action->store, error))
+        return false;
+    publish(action);
+    return true;
+}
+
+/* Gives up on those that have waited too long for the lock. */
+static void expire(struct action *action)
+{
+    struct error busy;
+    error_set(&busy, ERROR_BUSY, LOCK_BUSY_TEXT);
+    int64_t now = clock_ms();
+    for (struct action_request **link = &action->first; *link;)
+        if (now - (*link)->waiting_since >= LOCK_PATIENCE_MS)
+            finish(action, link, &busy);
+        else
+            link = &(*link)->next;
+    if (!action->first)
+        store_unlock(action->store); /* and leave the place in the queue */
+}
+
+static void settle_requests(struct action *action)
+{
+    for (struct action_request **link = &action->first; *link;) {
+        struct action_request *pending = *link;
+        settle_counts(&pending->durable, &pending->batch);
+        pending->waiting_since = clock_ms();
+        if (pending->ended)
+            finish(action, link, NULL);
+        else
+            link = &pending->next;
+    }
+}
+
+static int turn(void *context)
+{
+    struct action *action = context;
+    struct error error;
+    if (!action->first && !action->unpublished)
+        return -1;
+    if (!action->store && !(action->store = store_open(action->config, &error))) {
+        finish_all(action, &error);
+        return -1;
+    }
+    switch (store_lock(action->store, &error)) {
+    case LOCK_WAIT:
+        expire(action);
+        return action->first ? POLL_MS : action->unpublished ? RETRY_MS : -1;
+    case LOCK_ERROR:
+        finish_all(action, &error);
+        return -1;
+    case LOCK_HELD:
+        break;
+    }
+    bool ok = run_batch(action, &error);
+    store_unlock(action->store);
+    if (ok)
+        settle_requests(action);
+    else
+        finish_all(action, &error);
+    return action->first ? 0 : action->unpublished ? RETRY_MS : -1;
+}
+
+static void close_action(void *context)
+{
+    struct action *action = context;
+    struct error error;
+    while (action->first) {
+        struct action_request *next = action->first->next;
+        free_request(action->first);
+        action->first = next;
+    }
+    /* a clean end saves the next start the replay */
+    if (action->store && store_lock(action->store, &error) == LOCK_HELD &&
+        (!store_catch_up(action->store, &error) || !store_snapshot(action->store, &error)))
+        fprintf(stderr, "action: %s\n", error.text);
+    store_close(action->store);
+    buffer_free(&action->response.body);
+    free(action);
+}
+
+bool action_handler(struct handler *handler, const struct config *config, struct error *error)
+{
+    struct action *action = calloc(1, sizeof *action);
+    if (!action)
+        return error_memory(error);
+    action->config = config;
+    action->last = &action->first;
+    *handler =
+        (struct handler){.context = action, .request = handle, .turn = turn, .close = close_action};
+    return true;
+}
