@@ -10,19 +10,22 @@
 #include <stddef.h>
 
 /* A file being written. Readers see the old content until file_commit, and all of the new after it.
- */
+ * The temporary file is locked (flock) while it is written: what a killed process has left behind
+ * is taken over, and a second writer of the same file gets ERROR_BUSY. */
 struct file_writer {
     int fd;
     char path[PATH_MAX];      /* where it will stand */
-    char temporary[PATH_MAX]; /* ".NAME.PID.tmp" in the same directory, until then */
+    char temporary[PATH_MAX]; /* ".NAME.tmp" in the same directory, until then */
     struct buffer pending;
 };
 
+/* After true, end with file_commit or file_abort. */
 bool file_begin(struct file_writer *writer, const char *path, struct error *error);
 bool file_write(struct file_writer *writer, const void *data, size_t length, struct error *error);
 
 /* `durable`: fsync the file before the rename and its directory after it, so that a power cut
- * leaves the old or the new content. On failure everything is as before file_begin. */
+ * leaves the old or the new content. On failure the temporary file is removed and the old content
+ * stands, except that when syncing the directory was what failed the new one does. */
 bool file_commit(struct file_writer *writer, bool durable, struct error *error);
 void file_abort(struct file_writer *writer); /* removes the temporary file */
 

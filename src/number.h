@@ -2,7 +2,9 @@
 #ifndef TRENDLINE_NUMBER_H
 #define TRENDLINE_NUMBER_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum number_result {
     NUMBER_OK,
@@ -15,6 +17,18 @@ enum number_result {
  * one.
  * `*value` is the nearest double, ties to even (a tiny number may give 0 or a subnormal). */
 enum number_result number_parse(const char *text, size_t length, double *value);
+
+/* A decimal number taken apart, exactly as written. */
+struct decimal {
+    bool negative;
+    uint64_t mantissa; /* all its digits as one whole number; meaningless if there are over 19 */
+    int64_t exponent;  /* of ten, that of the last digit: value = ±mantissa · 10^exponent */
+    size_t digits;     /* how many, leading and trailing zeros included; at least 1 */
+    const char *first, *end; /* where they stand in the text, with at most one point among them */
+};
+
+/* Checks all of `text` against number_parse's grammar; false if it is no number. */
+bool number_scan(const char *text, size_t length, struct decimal *decimal);
 
 enum { NUMBER_TEXT_MAX = 32 }; /* enough for any double, with the terminating NUL */
 

@@ -1,8 +1,13 @@
 /* Tables: delimited text, read as a stream of rows of numbers.
  *
- * Tab-separated; comma, semicolon or runs of spaces are recognised when the first line has no tab.
- * CRLF, a UTF-8 byte-order mark, a missing last newline and blank lines at the end are fine. A
- * first row with any cell that is not a number is a header. Memory does not grow with the rows. */
+ * Tab-separated; semicolons, commas or runs of spaces are recognised, in this order, when the first
+ * line has no tab. Cells may stand in double quotes, a quote inside doubled, but not hold a line's
+ * end. CRLF, a UTF-8 byte-order mark, a missing last newline and blank lines at the end are fine. A
+ * first row with any cell that is not a number is a header: its names must be unique UTF-8 without
+ * control characters. Memory does not grow with the rows.
+ *
+ * All errors begin with "NAME:LINE: ", except that there is no line to tell for an empty table, or
+ * when the bytes cannot be had. */
 #ifndef TRENDLINE_TABLE_H
 #define TRENDLINE_TABLE_H
 
@@ -14,6 +19,7 @@
 
 enum {
     TABLE_COLUMNS_MAX = 1024,
+    TABLE_NAME_MAX = 256,    /* bytes of a column's name in a header */
     TABLE_LINE_MAX = 1 << 20 /* bytes; a longer line is an error */
 };
 
@@ -23,8 +29,9 @@ typedef long table_source(void *context, char *data, size_t size, struct error *
 
 struct table;
 
-/* Reads the first line. `name` (copied) is what errors call the table: "train.tsv:3: column b: …".
- */
+/* Reads the first line; NULL with `error` set if there is none or it will not do. `name` (copied)
+ * is what errors call the table: "train.tsv:3: column b: …"; for table_open the last part of
+ * `path`. A missing file is ERROR_ABSENT. */
 struct table *table_open(const char *path, struct error *error);
 struct table *table_new(table_source *source, void *context, const char *name, struct error *error);
 void table_free(struct table *table); /* NULL is fine */
@@ -36,7 +43,9 @@ const char *table_column_name(const struct table *table, size_t column);
 
 enum table_result { TABLE_ROW, TABLE_END, TABLE_ERROR };
 
-/* The next row into `row` (table_columns() doubles). */
+/* The next row into `row` (table_columns() doubles). On TABLE_ERROR with ERROR_UNUSABLE it is only
+ * this row that will not do (a cell that is no number, too many cells or too few), and the next can
+ * be read. */
 enum table_result table_next(struct table *table, double *row, struct error *error);
 
 uint64_t table_line(const struct table *table); /* line number of the row last read, from 1 */

@@ -1,0 +1,291 @@
+#include "batch.h"
+
+#include "file.h"
+#include "fit.h"
+#include "moments.h"
+#include "number.h"
+#include "progress.h"
+#include "table.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TRAIN_NAME  "train.tsv"
+#define TEST_NAME   "test.tsv"
+#define OUTPUT_NAME "output.txt"
+
+/* A table being read, and where it is. */
+struct input {
+    char path[PATH_MAX];
+    struct table *table;
+    struct progress progress;
+    double row[TABLE_COLUMNS_MAX];
+};
+
+struct batch {
+    struct input train, test;
+    char output_path[PATH_MAX];
+    size_t features;
+    size_t place[TABLE_COLUMNS_MAX]; /* of the test table's columns among the features */
+    struct fit *fit;
+    struct timespec begun;
+};
+
+static bool set_path(char path[static PATH_MAX], const char *directory, const char *name,
+                     struct error *error)
+{
+    if (snprintf(path, PATH_MAX, "%s/%s", directory, name) < PATH_MAX)
+        return true;
+    return error_set(error, ERROR_UNUSABLE, "the path is too long: %.100s…", directory);
+}
+
+static bool input_open(struct input *input, const char *directory, const char *name,
+                       struct error *error)
+{
+    if (!set_path(input->path, directory, name, error))
+        return false;
+    input->table = table_open(input->path, error);
+    if (!input->table)
+        return false;
+    progress_begin(&input->progress, name, input->path);
+    return true;
+}
+
+static enum table_result input_next(struct input *input, struct error *error)
+{
+    progress_update(&input->progress, table_bytes(input->table));
+    return table_next(input->table, input->row, error);
+}
+
+static void input_close(struct input *input)
+{
+    progress_end(&input->progress);
+    table_free(input->table);
+}
+
+static bool test_error(struct error *error, const char *problem, const char *name)
+{
+    return error_set(error, ERROR_UNUSABLE, TEST_NAME ":1: column %s %s", name, problem);
+}
+
+/* The training column of that name, or table_columns(train). */
+static size_t find_column(const struct table *train, const char *name)
+{
+    size_t column = 0;
+    while (column < table_columns(train) && strcmp(table_column_name(train, column), name) != 0)
+        column++;
+    return column;
+}
+
+static bool match_by_name(struct batch *batch, struct error *error)
+{
+    const struct table *train = batch->train.table, *test = batch->test.table;
+    bool present[TABLE_COLUMNS_MAX] = {false};
+    for (size_t i = 0; i < table_columns(test); i++) {
+        const char *name = table_column_name(test, i);
+        size_t column = find_column(train, name);
+        if (column == batch->features)
+            return test_error(error, "is the target in " TRAIN_NAME, name);
+        if (column > batch->features)
+            return test_error(error, "is not in " TRAIN_NAME, name);
+        batch->place[i] = column;
+        present[column] = true;
+    }
+    for (size_t column = 0; column < batch->features; column++)
+        if (!present[column])
+            return test_error(error, "is missing", table_column_name(train, column));
+    return true;
+}
+
+static bool match_by_position(struct batch *batch, struct error *error)
+{
+    size_t columns = table_columns(batch->test.table);
+    if (columns != batch->features)
+        return error_set(error, ERROR_UNUSABLE,
+                         TEST_NAME ":1: %zu column%s where " TRAIN_NAME " has %zu feature%s",
+                         columns, columns == 1 ? "" : "s", batch->features,
+                         batch->features == 1 ? "" : "s");
+    for (size_t i = 0; i < columns; i++)
+        batch->place[i] = i;
+    return true;
+}
+
+static bool match_columns(struct batch *batch, struct error *error)
+{
+    size_t columns = table_columns(batch->train.table);
+    if (columns < 2)
+        return error_set(error, ERROR_UNUSABLE,
+                         TRAIN_NAME ":1: one column is not enough: features, then the target");
+    batch->features = columns - 1;
+    if (table_has_header(batch->train.table) && table_has_header(batch->test.table))
+        return match_by_name(batch, error);
+    return match_by_position(batch, error);
+}
+
+static bool add_row(struct moments *moments, const struct input *input, struct error *error)
+{
+    switch (moments_reserve(moments, input->row)) {
+    case MOMENTS_OK:
+        moments_add(moments, input->row);
+        return true;
+    case MOMENTS_NO_MEMORY:
+        return error_memory(error);
+    case MOMENTS_TOO_WIDE:
+        break;
+    }
+    return error_set(error, ERROR_UNUSABLE,
+                     TRAIN_NAME ":%llu: the values of so many columns span too wide a range to be "
+                                "summed exactly",
+                     (unsigned long long)table_line(input->table));
+}
+
+/* Adds all rows that are left. (Several readers of parts of the file could each do so with moments
+ * of their own, to be merged: the sums are exact.) */
+static bool add_rows(struct moments *moments, struct input *input, struct error *error)
+{
+    enum table_result result;
+    while ((result = input_next(input, error)) == TABLE_ROW)
+        if (!add_row(moments, input, error))
+            return false;
+    return result == TABLE_END;
+}
+
+/* Puts the name of the file, and of the column if it is about one, before what fit_new said. */
+static void name_fit_error(const struct batch *batch, size_t column, struct error *error)
+{
+    struct error cause = *error;
+    if (cause.kind != ERROR_UNUSABLE)
+        return;
+    const char *what = column ? "column " : "the intercept";
+    const char *name = column ? table_column_name(batch->train.table, column - 1) : "";
+    error_set(error, cause.kind, TRAIN_NAME ": %s%s: %.200s", what, name, cause.text);
+}
+
+static bool fit_moments(struct batch *batch, const struct moments *moments, struct error *error)
+{
+    size_t column = 0;
+    if (moments_rows(moments) == 0)
+        return error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": no rows to learn from");
+    batch->fit = fit_new(moments, &column, error);
+    if (!batch->fit)
+        name_fit_error(batch, column, error);
+    return batch->fit != NULL;
+}
+
+static bool learn(struct batch *batch, struct error *error)
+{
+    struct moments *moments = moments_new(batch->features);
+    if (!moments)
+        return error_memory(error);
+    bool learnt = add_rows(moments, &batch->train, error) && fit_moments(batch, moments, error);
+    progress_end(&batch->train.progress);
+    moments_free(moments);
+    return learnt;
+}
+
+static bool predict_row(const struct batch *batch, struct file_writer *output, struct error *error)
+{
+    double x[TABLE_COLUMNS_MAX];
+    char text[NUMBER_TEXT_MAX + 1];
+    for (size_t i = 0; i < batch->features; i++)
+        x[batch->place[i]] = batch->test.row[i];
+    double prediction = fit_predict(batch->fit->coefficients, x, batch->features);
+    if (!isfinite(prediction))
+        return error_set(error, ERROR_UNUSABLE,
+                         TEST_NAME ":%llu: the prediction is out of the range of doubles",
+                         (unsigned long long)table_line(batch->test.table));
+    size_t length = number_format(prediction, text);
+    text[length] = '\n';
+    return file_write(output, text, length + 1, error);
+}
+
+static bool predict_rows(struct batch *batch, struct file_writer *output, uint64_t *rows,
+                         struct error *error)
+{
+    enum table_result result;
+    for (*rows = 0; (result = input_next(&batch->test, error)) == TABLE_ROW; ++*rows)
+        if (!predict_row(batch, output, error))
+            return false;
+    return result == TABLE_END;
+}
+
+static bool predict(struct batch *batch, uint64_t *rows, struct error *error)
+{
+    struct file_writer output;
+    if (!file_begin(&output, batch->output_path, error))
+        return false;
+    bool predicted = predict_rows(batch, &output, rows, error);
+    progress_end(&batch->test.progress);
+    if (predicted)
+        return file_commit(&output, true, error);
+    file_abort(&output);
+    return false;
+}
+
+static double seconds_since(const struct timespec *begun)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - begun->tv_sec) + (double)(now.tv_nsec - begun->tv_nsec) * 1e-9;
+}
+
+static void report_aliased(const struct batch *batch)
+{
+    const char *before = "aliased, with coefficient 0: ";
+    if (batch->fit->rank == batch->features + 1)
+        return;
+    for (size_t i = 0; i < batch->features; i++) {
+        if (batch->fit->aliased[i]) {
+            fprintf(stderr, "%s%s", before, table_column_name(batch->train.table, i));
+            before = ", ";
+        }
+    }
+    fputc('\n', stderr);
+}
+
+static void report(const struct batch *batch, uint64_t predictions)
+{
+    const struct fit *fit = batch->fit;
+    char mse[NUMBER_TEXT_MAX], r2[NUMBER_TEXT_MAX] = "undefined";
+    number_format(fit->mse, mse);
+    if (!isnan(fit->r2))
+        number_format(fit->r2, r2);
+    fprintf(stderr,
+            TRAIN_NAME ": %lld rows, %zu features, rank %zu, mean squared error %s, R² %s\n",
+            (long long)fit->rows, fit->features, fit->rank, mse, r2);
+    report_aliased(batch);
+    fprintf(stderr, TEST_NAME ": %llu predictions in " OUTPUT_NAME ", %.2f seconds in all\n",
+            (unsigned long long)predictions, seconds_since(&batch->begun));
+}
+
+static bool run(struct batch *batch, const char *directory, struct error *error)
+{
+    uint64_t predictions;
+    bool done = set_path(batch->output_path, directory, OUTPUT_NAME, error) &&
+                input_open(&batch->train, directory, TRAIN_NAME, error) &&
+                input_open(&batch->test, directory, TEST_NAME, error) &&
+                match_columns(batch, error) && learn(batch, error) &&
+                predict(batch, &predictions, error);
+    if (done)
+        report(batch, predictions);
+    return done;
+}
+
+bool batch_run(const char *directory, struct error *error)
+{
+    struct batch *batch = calloc(1, sizeof *batch);
+    if (!batch)
+        return error_memory(error);
+    clock_gettime(CLOCK_MONOTONIC, &batch->begun);
+    bool done = run(batch, directory, error);
+    input_close(&batch->train);
+    input_close(&batch->test);
+    fit_free(batch->fit);
+    free(batch);
+    return done;
+}

@@ -1,0 +1,367 @@
+#include "table.h"
+
+#include "cells.h"
+#include "line_reader.h"
+#include "number.h"
+#include "quote.h"
+#include "utf8.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct table {
+    struct line_reader lines;
+    char *name;
+    int file; /* what table_open opened, else -1 */
+    char delimiter;
+    bool header;
+    size_t columns;
+    char **column_names;
+};
+
+/* "NAME:LINE", as errors begin. */
+#define AT_FORMAT "%s:%llu: "
+#define AT(table) (table)->name, (unsigned long long)(table)->lines.line
+
+static const char quotes_fault[] = "a quote is not closed, or text follows it";
+
+static bool is_blank_line(const char *line, size_t length)
+{
+    while (length && cells_is_blank(line[length - 1]))
+        length--;
+    return length == 0;
+}
+
+/* The next line that is not blank. Blank ones are passed over, but only the end may follow. */
+static enum table_result next_line(struct table *table, const char **line, size_t *length,
+                                   struct error *error)
+{
+    uint64_t blank = 0;
+    enum table_result result = line_reader_next(&table->lines, line, length, error);
+    while (result == TABLE_ROW && is_blank_line(*line, *length)) {
+        blank = blank ? blank : table->lines.line;
+        result = line_reader_next(&table->lines, line, length, error);
+    }
+    if (result != TABLE_ROW || !blank)
+        return result;
+    error_set(error, ERROR_SYNTAX, "%s:%llu: a blank line, and data after it", table->name,
+              (unsigned long long)blank);
+    return TABLE_ERROR;
+}
+
+static bool is_number(struct cell cell)
+{
+    struct decimal ignored;
+    return number_scan(cell.text, cell.length, &ignored);
+}
+
+/* Counts the first line's columns and finds out whether it is a header. */
+static bool survey(struct table *table, const char *line, size_t length, struct error *error)
+{
+    struct cell cell;
+    table->delimiter = cells_delimiter(line, length);
+    struct cells cells = cells_of(line, length, table->delimiter);
+    for (; cells.more; table->columns++) {
+        if (!cells_next(&cells, &cell))
+            return error_set(error, ERROR_SYNTAX, AT_FORMAT "column %zu: %s", AT(table),
+                             table->columns + 1, quotes_fault);
+        table->header |= !is_number(cell);
+    }
+    if (table->columns > TABLE_COLUMNS_MAX)
+        return error_set(error, ERROR_TOO_LARGE, AT_FORMAT "%zu columns are too many: at most %d",
+                         AT(table), table->columns, TABLE_COLUMNS_MAX);
+    table->column_names = calloc(table->columns, sizeof *table->column_names);
+    return table->column_names ? true : error_memory(error);
+}
+
+/* The cell's text with doubled quotes made single; NULL without memory. */
+static char *copy_name(struct cell cell)
+{
+    char *name = malloc(cell.length + 1), *out = name;
+    if (!name)
+        return NULL;
+    for (size_t i = 0; i < cell.length; i++) {
+        *out++ = cell.text[i];
+        if (cell.quoted && cell.text[i] == '"')
+            i++; /* its double */
+    }
+    *out = '\0';
+    return name;
+}
+
+static const char *fault_of_name(struct cell cell)
+{
+    if (cell.length == 0)
+        return "the name is empty";
+    if (cell.length > TABLE_NAME_MAX)
+        return "the name is too long";
+    if (!utf8_valid(cell.text, cell.length))
+        return "the name is not valid UTF-8";
+    for (size_t i = 0; i < cell.length; i++)
+        if ((unsigned char)cell.text[i] < ' ' || cell.text[i] == 0x7F)
+            return "the name has a control character";
+    return NULL;
+}
+
+static bool check_unique(const struct table *table, size_t column, struct error *error)
+{
+    const char *name = table->column_names[column];
+    for (size_t i = 0; i < column; i++)
+        if (strcmp(table->column_names[i], name) == 0)
+            return error_set(error, ERROR_SYNTAX,
+                             AT_FORMAT "columns %zu and %zu are both called %s", AT(table), i + 1,
+                             column + 1, name);
+    return true;
+}
+
+static bool set_name(struct table *table, size_t column, struct cell cell, struct error *error)
+{
+    const char *fault = fault_of_name(cell);
+    if (fault) {
+        char quoted[QUOTE_MAX];
+        return error_set(error, ERROR_SYNTAX, AT_FORMAT "column %zu: %s: %s", AT(table), column + 1,
+                         fault, quote(quoted, cell.text, cell.length));
+    }
+    table->column_names[column] = copy_name(cell);
+    if (!table->column_names[column])
+        return error_memory(error);
+    return check_unique(table, column, error);
+}
+
+static bool read_names(struct table *table, const char *line, size_t length, struct error *error)
+{
+    struct cells cells = cells_of(line, length, table->delimiter);
+    struct cell cell;
+    for (size_t column = 0; column < table->columns; column++)
+        if (!cells_next(&cells, &cell) || !set_name(table, column, cell, error))
+            return false;
+    return true;
+}
+
+/* a, b, …, z, aa, ab, …; NULL without memory. */
+static char *letter_name(size_t column)
+{
+    char reversed[16], *name = calloc(1, sizeof reversed);
+    size_t length = 0;
+    for (size_t rest = column + 1; rest; rest = (rest - 1) / 26)
+        reversed[length++] = (char)('a' + (rest - 1) % 26);
+    for (size_t i = 0; name && i < length; i++)
+        name[i] = reversed[length - 1 - i];
+    return name;
+}
+
+static bool make_names(struct table *table, struct error *error)
+{
+    for (size_t column = 0; column < table->columns; column++) {
+        table->column_names[column] = letter_name(column);
+        if (!table->column_names[column])
+            return error_memory(error);
+    }
+    return true;
+}
+
+static bool read_first_line(struct table *table, struct error *error)
+{
+    const char *line;
+    size_t length;
+    switch (next_line(table, &line, &length, error)) {
+    case TABLE_ERROR:
+        return false;
+    case TABLE_END:
+        return error_set(error, ERROR_SYNTAX, "%s is empty", table->name);
+    case TABLE_ROW:
+        break;
+    }
+    if (!survey(table, line, length, error))
+        return false;
+    if (table->header)
+        return read_names(table, line, length, error);
+    line_reader_back(&table->lines);
+    return make_names(table, error);
+}
+
+/* Without its source yet; NULL with `error` set. */
+static struct table *allocate(const char *name, struct error *error)
+{
+    struct table *table = calloc(1, sizeof *table);
+    if (table) {
+        table->file = -1;
+        table->name = strdup(name);
+        if (table->name)
+            return table;
+        free(table);
+    }
+    error_memory(error);
+    return NULL;
+}
+
+/* Returns `table`, or frees it and returns NULL. */
+static struct table *begin(struct table *table, table_source *source, void *context,
+                           struct error *error)
+{
+    if (line_reader_begin(&table->lines, source, context, table->name, error) &&
+        read_first_line(table, error))
+        return table;
+    table_free(table);
+    return NULL;
+}
+
+struct table *table_new(table_source *source, void *context, const char *name, struct error *error)
+{
+    struct table *table = allocate(name, error);
+    return table ? begin(table, source, context, error) : NULL;
+}
+
+static long read_file(void *context, char *data, size_t size, struct error *error)
+{
+    const struct table *table = context;
+    ssize_t got;
+    do
+        got = read(table->file, data, size);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        error_errno(error, "cannot read %s", table->name);
+    return got;
+}
+
+struct table *table_open(const char *path, struct error *error)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        bool absent = errno == ENOENT;
+        error_errno(error, "cannot open %s", path);
+        if (absent)
+            error->kind = ERROR_ABSENT;
+        return NULL;
+    }
+    const char *slash = strrchr(path, '/');
+    struct table *table = allocate(slash ? slash + 1 : path, error);
+    if (!table) {
+        close(file);
+        return NULL;
+    }
+    table->file = file;
+    return begin(table, read_file, table, error);
+}
+
+void table_free(struct table *table)
+{
+    if (!table)
+        return;
+    for (size_t i = 0; table->column_names && i < table->columns; i++)
+        free(table->column_names[i]);
+    free(table->column_names);
+    line_reader_free(&table->lines);
+    if (table->file >= 0)
+        close(table->file);
+    free(table->name);
+    free(table);
+}
+
+size_t table_columns(const struct table *table)
+{
+    return table->columns;
+}
+
+bool table_has_header(const struct table *table)
+{
+    return table->header;
+}
+
+const char *table_column_name(const struct table *table, size_t column)
+{
+    return table->column_names[column];
+}
+
+/* Describes what is wrong with a cell; true if nothing is. */
+static bool check_cell(const struct table *table, size_t column, struct cell cell,
+                       struct error *error)
+{
+    double ignored;
+    char quoted[QUOTE_MAX];
+    enum number_result result = number_parse(cell.text, cell.length, &ignored);
+    if (result == NUMBER_OK)
+        return true;
+    const char *name = table->column_names[column];
+    if (cell.length == 0)
+        return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: the cell is empty", AT(table),
+                         name);
+    const char *fault =
+        result == NUMBER_TOO_LARGE ? "is out of the range of doubles" : "is not a number";
+    return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: %s %s", AT(table), name,
+                     quote(quoted, cell.text, cell.length), fault);
+}
+
+/* A wrong number of cells is told rather than what is in them: they may stand in the wrong columns.
+ */
+static bool check_count(const struct table *table, const char *line, size_t length,
+                        struct error *error)
+{
+    struct cell cell;
+    struct cells cells = cells_of(line, length, table->delimiter);
+    size_t count = 0;
+    for (; cells.more; count++)
+        if (!cells_next(&cells, &cell) && count < table->columns)
+            return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: %s", AT(table),
+                             table->column_names[count], quotes_fault);
+    if (count == table->columns)
+        return true;
+    return error_set(error, ERROR_UNUSABLE, AT_FORMAT "%zu cell%s where the %s has %zu", AT(table),
+                     count, count == 1 ? "" : "s", table->header ? "header" : "first row",
+                     table->columns);
+}
+
+/* Why the line could not be read as a row. */
+static enum table_result explain(const struct table *table, const char *line, size_t length,
+                                 struct error *error)
+{
+    struct cell cell;
+    struct cells cells = cells_of(line, length, table->delimiter);
+    bool fine = check_count(table, line, length, error);
+    for (size_t column = 0; fine && column < table->columns; column++)
+        fine = cells_next(&cells, &cell) && check_cell(table, column, cell, error);
+    return TABLE_ERROR;
+}
+
+static bool read_row(const struct table *table, const char *line, size_t length, double *row)
+{
+    struct cells cells = cells_of(line, length, table->delimiter);
+    struct cell cell;
+    for (size_t column = 0; column < table->columns; column++)
+        if (!cells.more || !cells_next(&cells, &cell) ||
+            number_parse(cell.text, cell.length, &row[column]) != NUMBER_OK)
+            return false;
+    return !cells.more;
+}
+
+enum table_result table_next(struct table *table, double *row, struct error *error)
+{
+    const char *line;
+    size_t length;
+    enum table_result result = next_line(table, &line, &length, error);
+    if (result != TABLE_ROW || read_row(table, line, length, row))
+        return result;
+    return explain(table, line, length, error);
+}
+
+uint64_t table_line(const struct table *table)
+{
+    return table->lines.line;
+}
+
+uint64_t table_bytes(const struct table *table)
+{
+    return table->lines.bytes;
+}
+
+void table_fingerprint(const struct table *table, char hex[static 33])
+{
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(table->lines.hash));
+    for (size_t i = 0; i < sizeof canonical.digest; i++)
+        snprintf(hex + 2 * i, 3, "%02x", canonical.digest[i]);
+}
