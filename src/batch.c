@@ -248,13 +248,21 @@ static void report_aliased(const struct batch *batch)
     fputc('\n', stderr);
 }
 
+/* A figure need not exist: R² of a constant target, an error whose square is no double. */
+static void format_figure(double value, char text[static NUMBER_TEXT_MAX])
+{
+    if (isfinite(value))
+        number_format(value, text);
+    else
+        strcpy(text, "undefined");
+}
+
 static void report(const struct batch *batch, uint64_t predictions)
 {
     const struct fit *fit = batch->fit;
-    char mse[NUMBER_TEXT_MAX], r2[NUMBER_TEXT_MAX] = "undefined";
-    number_format(fit->mse, mse);
-    if (!isnan(fit->r2))
-        number_format(fit->r2, r2);
+    char mse[NUMBER_TEXT_MAX], r2[NUMBER_TEXT_MAX];
+    format_figure(fit->mse, mse);
+    format_figure(fit->r2, r2);
     fprintf(stderr,
             TRAIN_NAME ": %lld rows, %zu features, rank %zu, mean squared error %s, R² %s\n",
             (long long)fit->rows, fit->features, fit->rank, mse, r2);

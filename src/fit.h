@@ -1,9 +1,10 @@
 /* Fit: ordinary least squares from exact moments.
  *
- * Solves the normal equations of y ≈ β_0 + Σ β_j x_j in multiple precision: LDLᵀ in column order,
- * then refinement with residuals from the exact sums until the solution stops changing (Higham,
- * Accuracy and Stability of Numerical Algorithms, 2nd ed., ch. 12). Each coefficient is the exact
- * solution for the float64 rows, rounded. */
+ * y ≈ β_0 + Σ β_j x_j, where each coefficient is the exact solution for the float64 rows, rounded
+ * once: the normal equations are solved in multiple precision (normal.h), so the answer depends on
+ * the rows alone, not on their order or on how the sums came about. Nothing here is ever -0.
+ *
+ * Memory for big numbers comes from GMP, which ends the process when there is none. */
 #ifndef TRENDLINE_FIT_H
 #define TRENDLINE_FIT_H
 
@@ -25,13 +26,15 @@ struct fit {
     size_t rank;                      /* independent columns, the constant included */
     struct coefficient *coefficients; /* features + 1 of them: the intercept, then by feature */
     bool *aliased;                    /* features of them: dependent on the columns before it */
-    double mse;                       /* mean of squared residuals over the rows, rounded once */
-    double r2; /* 1 − residual / total sum of squares; NaN if y is constant */
+    double mse; /* mean of squared residuals over the rows, rounded once; infinite beyond range */
+    double r2;  /* 1 − residual / total sum of squares, in [0, 1]; NaN if y is constant */
 };
 
-/* The fit of all rows in `moments`, which must be at least one; NULL with `error` set otherwise,
- * when memory runs out, or when a coefficient is beyond the range of doubles (ERROR_UNUSABLE; the
- * error speaks of column `*column`, 0 for the intercept, because names live elsewhere).
+/* The fit of all rows in `moments`; NULL with `error` set when there are none (ERROR_CONFLICT),
+ * when memory runs out (ERROR_BUSY), when a coefficient is beyond the range of doubles
+ * (ERROR_UNUSABLE; the error speaks of column `*column`, 0 for the intercept, because names live
+ * elsewhere), or when the equations cannot be solved, which sums of rows always can
+ * (ERROR_DAMAGED).
  *
  * A feature is aliased, with coefficient 0, when what is left of it after regression on the columns
  * before it is, root mean square, below 2^-53 of its own root mean square: below the rounding of
@@ -39,9 +42,10 @@ struct fit {
 struct fit *fit_new(const struct moments *moments, size_t *column, struct error *error);
 void fit_free(struct fit *fit);
 
-/* β_0 + Σ β_j x_j, rounded once from at least double-double accuracy; infinite when it is beyond
- * the range of doubles. `coefficients` has features + 1 entries, `x` has `features` finite values.
- */
+/* Σ (hi_j + lo_j) x_j, with x_0 = 1, as if computed exactly and rounded once; infinite when it is
+ * beyond the range of doubles, never -0. `coefficients` has features + 1 entries, `x` has
+ * `features` finite values. Does not allocate, save for sums on the verge of rounding the other
+ * way, terms below 2^-800, and overflow on the way. */
 double fit_predict(const struct coefficient *coefficients, const double *x, size_t features);
 
 #endif

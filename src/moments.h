@@ -34,31 +34,31 @@ int64_t moments_rows(const struct moments *moments);
 enum moments_result { MOMENTS_OK, MOMENTS_TOO_WIDE, MOMENTS_NO_MEMORY };
 
 /* Makes the representation wide enough for `row` (features + 1 finite doubles, target last) without
- * changing any sum, so that adding it cannot fail. MOMENTS_TOO_WIDE: the values span a range for
- * which MOMENTS_MAX_BYTES do not suffice; refuse the row. */
+ * changing any sum, so that adding it cannot fail; on failure nothing has changed.
+ * MOMENTS_TOO_WIDE: the values span a range for which MOMENTS_MAX_BYTES do not suffice; refuse the
+ * row. */
 enum moments_result moments_reserve(struct moments *moments, const double *row);
 
-/* Adds `row`, or takes it away again. The row must have been reserved. */
+/* Adds `row`, or takes it away again. The row must have been reserved in these moments, which a
+ * copy and whatever they are merged into inherit; after set_sum, reserve anew. */
 void moments_add(struct moments *moments, const double *row);
 void moments_subtract(struct moments *moments, const double *row);
 
-/* into += from. Both must have the same number of features. On failure `into` is as it was. */
+/* into += from. Both must have the same number of features. On failure no sum has changed. */
 enum moments_result moments_merge(struct moments *into, const struct moments *from);
 
 /* Whether both hold the same rows' sums, whatever the representation. */
 bool moments_equal(const struct moments *a, const struct moments *b);
 
-/* S_jk = out · 2^(returned exponent), exactly. Index 0 is the constant 1, then the features, then
- * the target (features + 1). `out` is initialised by the caller. */
+/* S_jk = out · 2^(returned exponent), exactly; out is odd, or 0 with exponent 0, so that equal sums
+ * look the same whatever their history. Index 0 is the constant 1, then the features, then the
+ * target (features + 1). `out` is initialised by the caller. */
 long moments_sum(const struct moments *moments, size_t j, size_t k, mpz_t out);
 
-/* Sets S_jk (and S_kj) to value · 2^exponent, and the number of rows: how a snapshot is read back.
- * False if it cannot be held. */
+/* Sets S_jk (and S_kj) to value · 2^exponent, and the number of rows: how a snapshot is read back,
+ * in the order S_00, S_01, …, S_11, S_12, …. False if it cannot be held: out of range, a negative
+ * sum of squares, no memory. */
 bool moments_set_sum(struct moments *moments, size_t j, size_t k, const mpz_t value, long exponent);
 void moments_set_rows(struct moments *moments, int64_t rows);
-
-/* A bound on the bits of the widest sum, sign included: the precision at which nothing of S is
- * lost. */
-size_t moments_bits(const struct moments *moments);
 
 #endif

@@ -109,20 +109,20 @@ bool train_read(const char *path, struct snapshot *train, struct error *error)
  * last. */
 static struct moments *permute(const struct snapshot *train, const struct schema *schema)
 {
-    size_t features = schema->count, place[SCHEMA_FEATURES_MAX + 2] = {0};
+    size_t features = schema->count, from[SCHEMA_FEATURES_MAX + 2] = {0};
     struct moments *moments = moments_new(features);
     mpz_t sum;
     if (!moments)
         return NULL;
     for (size_t i = 0; i < features; i++)
-        place[i + 1] = (size_t)schema_find(schema, train->schema->names[i]) + 1;
-    place[features + 1] = features + 1;
+        from[i + 1] = (size_t)schema_find(train->schema, schema->names[i]) + 1;
+    from[features + 1] = features + 1;
     mpz_init(sum);
     bool ok = true;
     for (size_t j = 0; j < features + 2; j++)
         for (size_t k = j; k < features + 2 && ok; k++) {
-            long exponent = moments_sum(train->moments, j, k, sum);
-            ok = moments_set_sum(moments, place[j], place[k], sum, exponent);
+            long exponent = moments_sum(train->moments, from[j], from[k], sum);
+            ok = moments_set_sum(moments, j, k, sum, exponent);
         }
     mpz_clear(sum);
     moments_set_rows(moments, moments_rows(train->moments));

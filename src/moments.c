@@ -1,0 +1,331 @@
+#include "moments_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A double taken apart: ±magnitude · 2^exponent. */
+struct value {
+    uint64_t magnitude; /* odd, or 0 */
+    int exponent;
+    bool negative;
+};
+
+static inline struct value value_of(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    uint64_t magnitude = bits & (UINT64_MAX >> 12);
+    int biased = bits >> 52 & 0x7ff;
+    if (biased)
+        magnitude |= UINT64_C(1) << 52;
+    else
+        biased = 1;
+    if (!magnitude)
+        return (struct value){0, UNIT_NONE, false};
+    int zeros = __builtin_ctzll(magnitude);
+    return (struct value){magnitude >> zeros, biased - 1075 + zeros, bits >> 63};
+}
+
+static inline int value_top(struct value value)
+{
+    return value.exponent + 64 - __builtin_clzll(value.magnitude);
+}
+
+/* The value of column `j` in a row that holds the features and the target. */
+static inline double row_value(const double *row, size_t j)
+{
+    return j ? row[j - 1] : 1.0;
+}
+
+static size_t entry_count(size_t columns)
+{
+    return columns * (columns + 1) / 2;
+}
+
+mp_limb_t *moments_entry(const struct moments *moments, size_t j, size_t k)
+{
+    size_t row = j < k ? j : k, column = j < k ? k : j;
+    size_t index = row * (2 * moments->count - row - 1) / 2 + column;
+    return moments->sums + index * moments->limbs;
+}
+
+bool limbs_negative(const mp_limb_t *sum, size_t limbs)
+{
+    return sum[limbs - 1] >> 63;
+}
+
+static void extend(mp_limb_t *to, size_t to_limbs, const mp_limb_t *from, size_t from_limbs)
+{
+    memcpy(to, from, from_limbs * sizeof *to);
+    memset(to + from_limbs, limbs_negative(from, from_limbs) ? 0xff : 0,
+           (to_limbs - from_limbs) * sizeof *to);
+}
+
+void limbs_shift_left(mp_limb_t *sum, size_t limbs, size_t count)
+{
+    size_t words = count / 64;
+    if (words > limbs)
+        words = limbs;
+    memmove(sum + words, sum, (limbs - words) * sizeof *sum);
+    memset(sum, 0, words * sizeof *sum);
+    if (count % 64)
+        mpn_lshift(sum, sum, limbs, count % 64);
+}
+
+struct moments *moments_new(size_t features)
+{
+    size_t count = features + 2, limbs = LIMBS_MIN;
+    if (entry_count(count) > MOMENTS_MAX_BYTES / (limbs * sizeof(mp_limb_t)))
+        return NULL;
+    struct moments *moments = calloc(1, sizeof *moments + count * sizeof moments->columns[0]);
+    mp_limb_t *sums = calloc(entry_count(count), limbs * sizeof *sums);
+    if (!moments || !sums) {
+        free(moments);
+        free(sums);
+        return NULL;
+    }
+    moments->count = count;
+    moments->limbs = limbs;
+    moments->sums = sums;
+    moments->columns[0].scale = (struct scale){.unit = 0, .bits = 1};
+    for (size_t j = 1; j < count; j++)
+        moments->columns[j].scale = (struct scale){.unit = UNIT_NONE, .bits = 0};
+    return moments;
+}
+
+struct moments *moments_copy(const struct moments *moments)
+{
+    size_t size = sizeof *moments + moments->count * sizeof moments->columns[0];
+    size_t bytes = entry_count(moments->count) * moments->limbs * sizeof(mp_limb_t);
+    struct moments *copy = malloc(size);
+    mp_limb_t *sums = malloc(bytes);
+    if (!copy || !sums) {
+        free(copy);
+        free(sums);
+        return NULL;
+    }
+    memcpy(copy, moments, size);
+    memcpy(sums, moments->sums, bytes);
+    copy->sums = sums;
+    return copy;
+}
+
+void moments_free(struct moments *moments)
+{
+    if (!moments)
+        return;
+    free(moments->sums);
+    free(moments);
+}
+
+size_t moments_features(const struct moments *moments)
+{
+    return moments->count - 2;
+}
+
+int64_t moments_rows(const struct moments *moments)
+{
+    return moments->rows;
+}
+
+/* The scale that holds all that `a` and `b` hold. */
+static struct scale scale_union(struct scale a, struct scale b)
+{
+    if (!a.bits || !b.bits)
+        return a.bits ? a : b;
+    int top_a = a.unit + a.bits, top_b = b.unit + b.bits;
+    int unit = a.unit < b.unit ? a.unit : b.unit;
+    return (struct scale){unit, (top_a > top_b ? top_a : top_b) - unit};
+}
+
+static struct scale scale_of(struct value value)
+{
+    if (!value.magnitude)
+        return (struct scale){UNIT_NONE, 0};
+    return (struct scale){value.exponent, value_top(value) - value.exponent};
+}
+
+static size_t limbs_wanted(const struct moments *moments)
+{
+    int bits = 0;
+    for (size_t j = 0; j < moments->count; j++)
+        if (moments->columns[j].wanted.bits > bits)
+            bits = moments->columns[j].wanted.bits;
+    size_t limbs = (2 * bits + GUARD_BITS + 1 + 63) / 64;
+    return limbs > moments->limbs ? limbs : moments->limbs;
+}
+
+static enum moments_result set_limbs(struct moments *moments, size_t limbs)
+{
+    size_t count = entry_count(moments->count), old_limbs = moments->limbs;
+    if (limbs == old_limbs)
+        return MOMENTS_OK;
+    if (count > MOMENTS_MAX_BYTES / (limbs * sizeof(mp_limb_t)))
+        return MOMENTS_TOO_WIDE;
+    mp_limb_t *sums = malloc(count * limbs * sizeof *sums);
+    if (!sums)
+        return MOMENTS_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        extend(sums + i * limbs, limbs, moments->sums + i * old_limbs, old_limbs);
+    free(moments->sums);
+    moments->sums = sums;
+    moments->limbs = limbs;
+    return MOMENTS_OK;
+}
+
+/* Gives column `j` its wanted scale; the limbs are enough for it. */
+static void rescale_column(struct moments *moments, size_t j)
+{
+    struct column *column = &moments->columns[j];
+    int lowered = column->scale.unit - column->wanted.unit;
+    if (lowered && column->scale.bits)
+        for (size_t k = 0; k < moments->count; k++)
+            limbs_shift_left(moments_entry(moments, j, k), moments->limbs,
+                             k == j ? 2 * lowered : lowered);
+    column->scale = column->wanted;
+}
+
+enum moments_result moments_rescale(struct moments *moments)
+{
+    enum moments_result result = set_limbs(moments, limbs_wanted(moments));
+    if (result == MOMENTS_OK)
+        for (size_t j = 0; j < moments->count; j++)
+            rescale_column(moments, j);
+    return result;
+}
+
+static bool scale_holds(struct scale scale, struct value value)
+{
+    return !value.magnitude ||
+           (value.exponent >= scale.unit && value_top(value) <= scale.unit + scale.bits);
+}
+
+enum moments_result moments_reserve(struct moments *moments, const double *row)
+{
+    size_t j = 1;
+    while (j < moments->count && scale_holds(moments->columns[j].scale, value_of(row[j - 1])))
+        j++;
+    if (j == moments->count)
+        return MOMENTS_OK;
+    for (j = 0; j < moments->count; j++) {
+        struct column *column = &moments->columns[j];
+        column->wanted = scale_union(column->scale, scale_of(value_of(row_value(row, j))));
+    }
+    return moments_rescale(moments);
+}
+
+/* *limb += addend + carry; returns the carry. */
+static inline mp_limb_t add_limb(mp_limb_t *limb, mp_limb_t addend, mp_limb_t carry)
+{
+    unsigned __int128 sum = (unsigned __int128)*limb + addend + carry;
+    *limb = sum;
+    return sum >> 64;
+}
+
+/* *pair (two limbs) += addend; returns the carry. Faster than add_limb twice. */
+static inline mp_limb_t add_pair(mp_limb_t *pair, unsigned __int128 addend)
+{
+    unsigned __int128 sum = ((unsigned __int128)pair[1] << 64 | pair[0]) + addend;
+    pair[0] = sum;
+    pair[1] = sum >> 64;
+    return sum < addend;
+}
+
+/* sum += product · 2^shift. The shifted product takes three limbs; above them only its sign and a
+ * carry remain to be passed on, so that the cost does not grow with the limbs. */
+static inline void accumulate(mp_limb_t *sum, size_t limbs, __int128 product, unsigned shift)
+{
+    unsigned bits = shift % 64;
+    size_t i = shift / 64;
+    int64_t high = product >> 64;
+    unsigned __int128 low = (unsigned __int128)product << bits;
+    mp_limb_t top = high >> 1 >> (63 - bits), carry;
+    mp_limb_t sign = high < 0 ? ~(mp_limb_t)0 : 0;
+    if (i + 3 <= limbs) {
+        carry = add_pair(&sum[i], low);
+        carry = add_limb(&sum[i + 2], top, carry);
+    } else { /* what lies beyond the last limb is only sign */
+        carry = add_limb(&sum[i], low, 0);
+        if (i + 1 < limbs)
+            add_limb(&sum[i + 1], low >> 64, carry);
+    }
+    for (i += 3; i < limbs && sign + carry; i++)
+        carry = add_limb(&sum[i], sign, carry);
+}
+
+static void set_terms(struct moments *moments, const double *row)
+{
+    for (size_t j = 0; j < moments->count; j++) {
+        struct value value = value_of(row_value(row, j));
+        struct column *column = &moments->columns[j];
+        int64_t digits = value.magnitude;
+        column->term.digits = value.negative ? -digits : digits;
+        column->term.shift = digits ? value.exponent - column->scale.unit : 0;
+    }
+}
+
+/* Adds `sign` (1 or -1) times the products of the row's values to the sums. */
+static void add_products(struct moments *moments, const double *row, int sign)
+{
+    set_terms(moments, row);
+    size_t limbs = moments->limbs;
+    mp_limb_t *sum = moments->sums;
+    const struct column *columns = moments->columns, *end = columns + moments->count;
+    for (const struct column *a = columns; a < end; a++) {
+        int64_t digits = sign * a->term.digits;
+        unsigned shift = a->term.shift;
+        if (digits == 0) {
+            sum += (size_t)(end - a) * limbs;
+            continue;
+        }
+        for (const struct column *b = a; b < end; b++, sum += limbs)
+            accumulate(sum, limbs, (__int128)digits * b->term.digits, shift + b->term.shift);
+    }
+}
+
+void moments_add(struct moments *moments, const double *row)
+{
+    add_products(moments, row, 1);
+    moments->rows++;
+}
+
+void moments_subtract(struct moments *moments, const double *row)
+{
+    add_products(moments, row, -1);
+    moments->rows--;
+}
+
+/* What of `from` is in the entry `sum`, in units 2^shift times those of `into`. */
+static void add_shifted(mp_limb_t *into, size_t limbs, const mp_limb_t *sum, size_t sum_limbs,
+                        size_t shift)
+{
+    mp_limb_t wide[LIMBS_MAX];
+    extend(wide, limbs, sum, sum_limbs);
+    limbs_shift_left(wide, limbs, shift);
+    mpn_add_n(into, into, wide, limbs);
+}
+
+enum moments_result moments_merge(struct moments *into, const struct moments *from)
+{
+    size_t count = into->count;
+    for (size_t j = 0; j < count; j++)
+        into->columns[j].wanted = scale_union(into->columns[j].scale, from->columns[j].scale);
+    enum moments_result result = moments_rescale(into);
+    if (result != MOMENTS_OK)
+        return result;
+    for (size_t j = 0; j < count; j++) {
+        int shift_j = from->columns[j].scale.unit - into->columns[j].scale.unit;
+        for (size_t k = j; k < count; k++) {
+            int shift_k = from->columns[k].scale.unit - into->columns[k].scale.unit;
+            add_shifted(moments_entry(into, j, k), into->limbs, moments_entry(from, j, k),
+                        from->limbs, shift_j + shift_k);
+        }
+    }
+    into->rows += from->rows;
+    return MOMENTS_OK;
+}
+
+void moments_set_rows(struct moments *moments, int64_t rows)
+{
+    moments->rows = rows;
+}

@@ -1,0 +1,305 @@
+#include "normal.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+enum {
+    ALIAS_BITS = 106,       /* a column is dependent when its pivot is below 2^-106 of S_jj */
+    FACTOR_BITS = 256,      /* the first try */
+    FACTOR_BITS_MAX = 8192, /* the last one */
+    CONTRACTION_BITS = 128, /* what a correction must gain. A factor that gains less is too coarse
+                               to be trusted with telling a small pivot from noise, too */
+    SOLUTION_BITS = 256,    /* of the answer beyond the depth of the sums */
+    GUARD_BITS = 64,        /* carried while refining, then rounded away */
+    CONVERGED_BITS = 32     /* a correction this small is the last: half of the guard bits */
+};
+
+/* S ≈ L D Lᵀ over the columns that are not aliased, in units of 2^-bits. */
+struct factor {
+    long bits;
+    size_t rank;
+    size_t *columns; /* rank of them: which column each row belongs to */
+    mpz_t *lower;    /* the rows of L, left of the diagonal (which is 1) */
+    mpz_t *pivots;   /* D */
+    mpz_t *row;      /* of L D, while it is being made */
+};
+
+static mpz_t *array_new(size_t count)
+{
+    mpz_t *array = calloc(count ? count : 1, sizeof *array);
+    for (size_t i = 0; array && i < count; i++)
+        mpz_init(array[i]);
+    return array;
+}
+
+static void array_free(mpz_t *array, size_t count)
+{
+    for (size_t i = 0; array && i < count; i++)
+        mpz_clear(array[i]);
+    free(array);
+}
+
+/* to = from · 2^shift, rounded down. */
+static void scale_by(mpz_t to, const mpz_t from, long shift)
+{
+    if (shift >= 0)
+        mpz_mul_2exp(to, from, shift);
+    else
+        mpz_fdiv_q_2exp(to, from, -shift);
+}
+
+static size_t triangle(size_t columns)
+{
+    return columns * (columns + 1) / 2;
+}
+
+static size_t sum_index(const struct normal *normal, size_t j, size_t k)
+{
+    size_t row = j < k ? j : k, column = j < k ? k : j;
+    return row * (2 * normal->unknowns + 1 - row) / 2 + column;
+}
+
+mpz_srcptr normal_sum(const struct normal *normal, size_t j, size_t k)
+{
+    return normal->sums[sum_index(normal, j, k)];
+}
+
+/* Fills `sums` and their `exponents`, then the scales, which follow from the diagonal. */
+static void take_sums(struct normal *normal, const struct moments *moments, long *exponents)
+{
+    size_t columns = normal->unknowns + 1;
+    for (size_t j = 0; j < columns; j++)
+        for (size_t k = j; k < columns; k++) {
+            size_t i = sum_index(normal, j, k);
+            exponents[i] = moments_sum(moments, j, k, normal->sums[i]);
+        }
+    for (size_t j = 0; j < columns; j++) {
+        size_t i = sum_index(normal, j, j);
+        if (mpz_sgn(normal->sums[i]) != 0)
+            normal->scale[j] = (exponents[i] + (long)mpz_sizeinbase(normal->sums[i], 2) + 1) >> 1;
+    }
+}
+
+/* Scales the sums and brings them to one unit, that of the finest. */
+static void align_sums(struct normal *normal, long *exponents)
+{
+    size_t columns = normal->unknowns + 1;
+    for (size_t j = 0; j < columns; j++)
+        for (size_t k = j; k < columns; k++) {
+            size_t i = sum_index(normal, j, k);
+            exponents[i] -= normal->scale[j] + normal->scale[k];
+            if (mpz_sgn(normal->sums[i]) != 0 && -exponents[i] > normal->depth)
+                normal->depth = -exponents[i];
+        }
+    for (size_t i = 0; i < triangle(columns); i++)
+        if (mpz_sgn(normal->sums[i]) != 0)
+            mpz_mul_2exp(normal->sums[i], normal->sums[i], normal->depth + exponents[i]);
+}
+
+bool normal_load(struct normal *normal, const struct moments *moments, struct error *error)
+{
+    size_t columns = moments_features(moments) + 2;
+    *normal = (struct normal){.unknowns = columns - 1, .rows = moments_rows(moments)};
+    normal->scale = calloc(columns, sizeof *normal->scale);
+    normal->sums = array_new(triangle(columns));
+    normal->aliased = calloc(columns, sizeof *normal->aliased);
+    normal->solution = array_new(normal->unknowns);
+    long *exponents = calloc(triangle(columns), sizeof *exponents);
+    bool ok = normal->scale && normal->sums && normal->aliased && normal->solution && exponents;
+    if (ok) {
+        take_sums(normal, moments, exponents);
+        align_sums(normal, exponents);
+    }
+    free(exponents);
+    return ok || error_memory(error);
+}
+
+void normal_free(struct normal *normal)
+{
+    free(normal->scale);
+    array_free(normal->sums, triangle(normal->unknowns + 1));
+    free(normal->aliased);
+    array_free(normal->solution, normal->unknowns);
+}
+
+static bool factor_init(struct factor *factor, size_t unknowns, long bits, struct error *error)
+{
+    factor->bits = bits;
+    factor->rank = 0;
+    factor->columns = calloc(unknowns, sizeof *factor->columns);
+    factor->lower = array_new(triangle(unknowns));
+    factor->pivots = array_new(unknowns);
+    factor->row = array_new(unknowns);
+    return (factor->columns && factor->lower && factor->pivots && factor->row) ||
+           error_memory(error);
+}
+
+static void factor_clear(struct factor *factor, size_t unknowns)
+{
+    free(factor->columns);
+    array_free(factor->lower, triangle(unknowns));
+    array_free(factor->pivots, unknowns);
+    array_free(factor->row, unknowns);
+}
+
+static mpz_t *lower_row(const struct factor *factor, size_t row)
+{
+    return factor->lower + row * (row - 1) / 2;
+}
+
+/* The rows above have been kept: eliminates `column` by them into row, a row of L and its pivot. */
+static void eliminate(const struct normal *normal, struct factor *factor, size_t column)
+{
+    mpz_t *row = factor->row, *lower = lower_row(factor, factor->rank);
+    mpz_ptr pivot = factor->pivots[factor->rank];
+    scale_by(pivot, normal_sum(normal, column, column), 2 * factor->bits - normal->depth);
+    for (size_t k = 0; k < factor->rank; k++) {
+        mpz_t *other = lower_row(factor, k);
+        scale_by(row[k], normal_sum(normal, factor->columns[k], column),
+                 2 * factor->bits - normal->depth);
+        for (size_t i = 0; i < k; i++)
+            mpz_submul(row[k], row[i], other[i]);
+        mpz_tdiv_q(lower[k], row[k], factor->pivots[k]);
+        scale_by(row[k], row[k], -factor->bits);
+        mpz_submul(pivot, row[k], lower[k]);
+    }
+    scale_by(pivot, pivot, -factor->bits);
+}
+
+/* Whether the pivot just made is no more than rounding of the column's doubles would leave. */
+static bool is_dependent(const struct normal *normal, const struct factor *factor, size_t column)
+{
+    mpz_t threshold;
+    mpz_init(threshold);
+    scale_by(threshold, normal_sum(normal, column, column),
+             factor->bits - normal->depth - ALIAS_BITS);
+    bool dependent = mpz_cmp(factor->pivots[factor->rank], threshold) <= 0;
+    mpz_clear(threshold);
+    return dependent;
+}
+
+static void factorise(struct normal *normal, struct factor *factor)
+{
+    for (size_t column = 0; column < normal->unknowns; column++) {
+        eliminate(normal, factor, column);
+        normal->aliased[column] = is_dependent(normal, factor, column);
+        if (!normal->aliased[column])
+            factor->columns[factor->rank++] = column;
+    }
+}
+
+/* x = (L D Lᵀ)⁻¹ x, x in units of 2^-bits. */
+static void substitute(const struct factor *factor, mpz_t *x)
+{
+    for (size_t i = 0; i < factor->rank; i++) {
+        mpz_t *lower = lower_row(factor, i);
+        scale_by(x[i], x[i], factor->bits);
+        for (size_t k = 0; k < i; k++)
+            mpz_submul(x[i], lower[k], x[k]);
+        scale_by(x[i], x[i], -factor->bits);
+    }
+    for (size_t i = 0; i < factor->rank; i++) {
+        scale_by(x[i], x[i], 2 * factor->bits);
+        mpz_tdiv_q(x[i], x[i], factor->pivots[i]);
+    }
+    for (size_t i = factor->rank; i-- > 0;) {
+        mpz_t *lower = lower_row(factor, i);
+        scale_by(x[i], x[i], -factor->bits);
+        for (size_t k = 0; k < i; k++)
+            mpz_submul(x[k], lower[k], x[i]);
+    }
+}
+
+/* The most bits of any of the numbers; 0 if all are 0. */
+static long width(mpz_t *numbers, size_t count)
+{
+    long most = 0;
+    for (size_t i = 0; i < count; i++)
+        if (mpz_sgn(numbers[i]) != 0 && (long)mpz_sizeinbase(numbers[i], 2) > most)
+            most = mpz_sizeinbase(numbers[i], 2);
+    return most;
+}
+
+/* S_y - S β for the solution so far, exactly, in units of 2^-(depth + bits). */
+static void residual(const struct normal *normal, const struct factor *factor, mpz_t *out)
+{
+    for (size_t i = 0; i < factor->rank; i++) {
+        size_t row = factor->columns[i];
+        scale_by(out[i], normal_sum(normal, row, normal->unknowns), normal->bits);
+        for (size_t k = 0; k < factor->rank; k++)
+            mpz_submul(out[i], normal_sum(normal, row, factor->columns[k]),
+                       normal->solution[factor->columns[k]]);
+    }
+}
+
+/* One correction of the solution; returns its width, 0 when the solution is exact. */
+static long correct(struct normal *normal, const struct factor *factor, mpz_t *correction)
+{
+    residual(normal, factor, correction);
+    long residual_width = width(correction, factor->rank);
+    if (residual_width == 0)
+        return 0;
+    for (size_t i = 0; i < factor->rank; i++)
+        scale_by(correction[i], correction[i], factor->bits - residual_width);
+    substitute(factor, correction);
+    for (size_t i = 0; i < factor->rank; i++) {
+        scale_by(correction[i], correction[i], residual_width - factor->bits - normal->depth);
+        mpz_ptr value = normal->solution[factor->columns[i]];
+        mpz_add(value, value, correction[i]);
+    }
+    return width(correction, factor->rank);
+}
+
+/* Corrects the solution until it stands; false if the factor is too coarse for that. */
+static bool refine(struct normal *normal, const struct factor *factor)
+{
+    mpz_t *correction = factor->row;
+    long previous = LONG_MAX, now = correct(normal, factor, correction);
+    while (now > CONVERGED_BITS && now <= previous - CONTRACTION_BITS) {
+        previous = now;
+        now = correct(normal, factor, correction);
+    }
+    return now <= CONVERGED_BITS;
+}
+
+/* Rounds the guard bits away, so that what is exact in fewer bits (0, above all) becomes exact. */
+static void round_solution(struct normal *normal)
+{
+    mpz_t half;
+    mpz_init_set_ui(half, 1);
+    mpz_mul_2exp(half, half, GUARD_BITS - 1);
+    for (size_t j = 0; j < normal->unknowns; j++) {
+        mpz_add(normal->solution[j], normal->solution[j], half);
+        mpz_fdiv_q_2exp(normal->solution[j], normal->solution[j], GUARD_BITS);
+    }
+    normal->bits -= GUARD_BITS;
+    mpz_clear(half);
+}
+
+static bool solve_with(struct normal *normal, long factor_bits, bool *solved, struct error *error)
+{
+    struct factor factor;
+    bool ok = factor_init(&factor, normal->unknowns, factor_bits, error);
+    if (ok) {
+        factorise(normal, &factor);
+        for (size_t j = 0; j < normal->unknowns; j++)
+            mpz_set_ui(normal->solution[j], 0);
+        *solved = refine(normal, &factor);
+    }
+    factor_clear(&factor, normal->unknowns);
+    return ok;
+}
+
+bool normal_solve(struct normal *normal, struct error *error)
+{
+    normal->bits = normal->depth + SOLUTION_BITS + GUARD_BITS;
+    bool solved = false;
+    for (long bits = FACTOR_BITS; !solved && bits <= FACTOR_BITS_MAX; bits *= 2)
+        if (!solve_with(normal, bits, &solved, error))
+            return false;
+    if (!solved)
+        return error_set(error, ERROR_DAMAGED,
+                         "the normal equations cannot be solved: the sums are damaged");
+    round_solution(normal);
+    return true;
+}

@@ -1,0 +1,383 @@
+#include "check.h"
+#include "moments.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { FEATURES = 4, WIDTH = FEATURES + 1, ROWS = 60 };
+
+typedef double rows_of[WIDTH];
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Kinds of columns, from tame to hostile. */
+static double random_value(uint64_t *state, int kind)
+{
+    uint64_t bits = next_random(state);
+    double value = (double)(bits >> 40) - 0x1p23;
+    switch (kind) {
+    case 0: /* whole numbers, zeros among them */
+        return (double)(bits >> 60) - 8;
+    case 1: /* decimals */
+        return value / 100;
+    case 2: /* many magnitudes */
+        return ldexp(value, (int)(bits & 63) - 32);
+    default: /* any finite double */
+        memcpy(&value, &bits, sizeof value);
+        return isfinite(value) ? value : DBL_MAX;
+    }
+}
+
+static void random_rows(rows_of *rows, size_t count, int kind, uint64_t seed)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < WIDTH; j++)
+            rows[i][j] = random_value(&seed, kind == 4 ? (int)j % 4 : kind);
+}
+
+static void add_all(struct moments *moments, const rows_of *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i]));
+        moments_add(moments, rows[i]);
+    }
+}
+
+static void subtract_all(struct moments *moments, const rows_of *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i]));
+        moments_subtract(moments, rows[i]);
+    }
+}
+
+static struct moments *moments_of(const rows_of *rows, size_t count)
+{
+    struct moments *moments = moments_new(FEATURES);
+    add_all(moments, rows, count);
+    return moments;
+}
+
+/* Σ z_j z_k in rational arithmetic. */
+static void rational_sum(const rows_of *rows, size_t count, size_t j, size_t k, mpq_t sum)
+{
+    mpq_t a, b;
+    mpq_inits(a, b, NULL);
+    mpq_set_ui(sum, 0, 1);
+    for (size_t i = 0; i < count; i++) {
+        mpq_set_d(a, j ? rows[i][j - 1] : 1);
+        mpq_set_d(b, k ? rows[i][k - 1] : 1);
+        mpq_mul(a, a, b);
+        mpq_add(sum, sum, a);
+    }
+    mpq_clears(a, b, NULL);
+}
+
+static bool sum_is(const struct moments *moments, size_t j, size_t k, const mpq_t wants)
+{
+    mpq_t got;
+    mpq_init(got);
+    long exponent = moments_sum(moments, j, k, mpq_numref(got));
+    bool canonical = mpz_sgn(mpq_numref(got)) ? mpz_odd_p(mpq_numref(got)) : exponent == 0;
+    if (exponent >= 0)
+        mpq_mul_2exp(got, got, exponent);
+    else
+        mpq_div_2exp(got, got, -exponent);
+    bool equal = mpq_equal(got, wants);
+    mpq_clear(got);
+    return equal && canonical;
+}
+
+static void check_sums(const struct moments *moments, const rows_of *rows, size_t count)
+{
+    mpq_t wants;
+    mpq_init(wants);
+    for (size_t j = 0; j <= WIDTH; j++)
+        for (size_t k = 0; k <= WIDTH; k++) {
+            rational_sum(rows, count, j, k, wants);
+            CHECK(sum_is(moments, j, k, wants), "sum %zu, %zu of %zu rows", j, k, count);
+        }
+    mpq_clear(wants);
+    CHECK_INT((long long)count, moments_rows(moments));
+}
+
+static void test_sums_are_exact(void)
+{
+    for (int kind = 0; kind <= 4; kind++) {
+        rows_of rows[ROWS];
+        random_rows(rows, ROWS, kind, 7 + kind);
+        struct moments *moments = moments_of(rows, ROWS);
+        check_sums(moments, rows, ROWS);
+        subtract_all(moments, rows + 20, ROWS - 20);
+        check_sums(moments, rows, 20);
+        moments_free(moments);
+    }
+}
+
+/* A value narrow and high in a wide column, whose product ends in the last limb. */
+static void test_products_at_the_top(void)
+{
+    static const rows_of rows[] = {
+        {0x1p60, -0x1p60, 1, 3, 0x1p60},
+        {1, 1, 0x1p31, 0x1p32 - 1, -1},
+        {-0x1p60, 0x1p60, -0x1p31, -0x1p32, 0x1.fffffffffffffp60},
+        {0x1p30, -0x1p33, 0x1p20, 0, -0x1p60},
+    };
+    struct moments *moments = moments_of(rows, 4);
+    check_sums(moments, rows, 4);
+    subtract_all(moments, rows + 1, 3);
+    check_sums(moments, rows, 1);
+    moments_free(moments);
+}
+
+static void test_empty(void)
+{
+    struct moments *moments = moments_new(FEATURES);
+    CHECK_INT(FEATURES, moments_features(moments));
+    check_sums(moments, NULL, 0);
+    moments_free(moments);
+    moments_free(NULL);
+    CHECK(!moments_new(1 << 20), "too many features for any memory");
+}
+
+static void test_order_does_not_matter(void)
+{
+    for (int kind = 0; kind <= 4; kind++) {
+        rows_of rows[ROWS], shuffled[ROWS];
+        random_rows(rows, ROWS, kind, 11 + kind);
+        for (size_t i = 0; i < ROWS; i++)
+            memcpy(shuffled[i * 37 % ROWS], rows[i], sizeof rows[i]);
+        struct moments *a = moments_of(rows, ROWS), *b = moments_of(shuffled, ROWS);
+        CHECK(moments_equal(a, b), "kind %d", kind);
+        moments_free(a);
+        moments_free(b);
+    }
+}
+
+static void test_merge(void)
+{
+    for (int kind = 0; kind <= 4; kind++) {
+        rows_of rows[ROWS];
+        random_rows(rows, ROWS, kind, 23 + kind);
+        for (size_t split = 0; split <= ROWS; split += 12) {
+            struct moments *into = moments_of(rows, split);
+            struct moments *from = moments_of(rows + split, ROWS - split);
+            CHECK_INT(MOMENTS_OK, moments_merge(into, from));
+            check_sums(into, rows, ROWS);
+            check_sums(from, rows + split, ROWS - split);
+            moments_free(into);
+            moments_free(from);
+        }
+    }
+}
+
+/* Rows far out of the ordinary come and go without a trace. */
+static void test_extremes_come_and_go(void)
+{
+    static const rows_of extremes[] = {
+        {1e150, -1e150, 1e-150, 1e20, 1e150},
+        {-1e308, 1e308, 5e-324, -5e-324, DBL_MAX},
+        {0, 0x1p-1022, 1e-300, 1e300, -5e-324},
+        {1, 0, 0, 0, 1e20},
+    };
+    rows_of rows[ROWS];
+    random_rows(rows, ROWS, 1, 5);
+    struct moments *moments = moments_of(rows, ROWS), *plain = moments_copy(moments);
+    add_all(moments, extremes, 4);
+    CHECK(!moments_equal(moments, plain), "the extremes are in");
+    subtract_all(moments, extremes, 4);
+    CHECK(moments_equal(moments, plain), "the extremes are out again");
+    check_sums(moments, rows, ROWS);
+    moments_free(moments);
+    moments_free(plain);
+}
+
+static void test_equal_sees_every_difference(void)
+{
+    rows_of rows[3];
+    random_rows(rows, 3, 2, 3);
+    struct moments *a = moments_of(rows, 3);
+    struct moments *fewer = moments_of(rows, 2), *other = moments_new(FEATURES + 1);
+    CHECK(!moments_equal(a, fewer) && !moments_equal(a, other), "other shapes");
+    for (size_t j = 0; j < WIDTH; j++) {
+        rows_of changed[3];
+        memcpy(changed, rows, sizeof rows);
+        changed[1][j] = nextafter(changed[1][j], INFINITY);
+        struct moments *b = moments_of(changed, 3);
+        CHECK(!moments_equal(a, b), "one unit in the last place of column %zu", j);
+        moments_free(b);
+    }
+    moments_free(a);
+    moments_free(fewer);
+    moments_free(other);
+}
+
+/* Whether moments that differ only in S_11 and the number of rows are equal. */
+static bool equal_with(long value_a, long exponent_a, int64_t rows_a, long value_b, long exponent_b,
+                       int64_t rows_b)
+{
+    struct moments *a = moments_new(FEATURES), *b = moments_new(FEATURES);
+    mpz_t sum;
+    mpz_init_set_si(sum, value_a);
+    CHECK(moments_set_sum(a, 1, 1, sum, exponent_a), "%ld", value_a);
+    mpz_set_si(sum, value_b);
+    CHECK(moments_set_sum(b, 1, 1, sum, exponent_b), "%ld", value_b);
+    moments_set_rows(a, rows_a);
+    moments_set_rows(b, rows_b);
+    bool equal = moments_equal(a, b);
+    mpz_clear(sum);
+    moments_free(a);
+    moments_free(b);
+    return equal;
+}
+
+static void test_equal_looks_at_each_part(void)
+{
+    CHECK(equal_with(3, 4, 2, 12, 2, 2), "values, not representations");
+    CHECK(!equal_with(3, 4, 2, 5, 4, 2), "digits");
+    CHECK(!equal_with(3, 4, 2, 3, 5, 2), "exponents");
+    CHECK(!equal_with(3, 4, 2, 3, 4, 1), "rows");
+}
+
+static void test_negative_zero(void)
+{
+    static const rows_of minus[] = {{-0.0, 1, 2, -0.0, -0.0}}, plus[] = {{0, 1, 2, 0, 0}};
+    struct moments *a = moments_of(minus, 1), *b = moments_of(plus, 1);
+    CHECK(moments_equal(a, b), "-0 is 0");
+    moments_free(a);
+    moments_free(b);
+}
+
+static void test_copy_is_independent(void)
+{
+    rows_of rows[3];
+    random_rows(rows, 3, 3, 9);
+    struct moments *moments = moments_of(rows, 2), *copy = moments_copy(moments);
+    add_all(copy, rows + 2, 1);
+    check_sums(moments, rows, 2);
+    check_sums(copy, rows, 3);
+    moments_free(moments);
+    moments_free(copy);
+}
+
+/* Reads `from` back as a snapshot is. */
+static struct moments *rebuilt(const struct moments *from)
+{
+    struct moments *moments = moments_new(moments_features(from));
+    mpz_t sum;
+    mpz_init(sum);
+    for (size_t j = 0; j <= WIDTH; j++)
+        for (size_t k = j; k <= WIDTH; k++) {
+            long exponent = moments_sum(from, j, k, sum);
+            CHECK(moments_set_sum(moments, j, k, sum, exponent), "sum %zu, %zu", j, k);
+        }
+    moments_set_rows(moments, moments_rows(from));
+    mpz_clear(sum);
+    return moments;
+}
+
+static void test_rebuilt_from_its_sums(void)
+{
+    for (int kind = 0; kind <= 4; kind++) {
+        rows_of rows[ROWS];
+        random_rows(rows, ROWS, kind, 31 + kind);
+        struct moments *moments = moments_of(rows, 40), *copy = rebuilt(moments);
+        CHECK(moments_equal(moments, copy), "kind %d", kind);
+        add_all(copy, rows + 40, ROWS - 40);
+        check_sums(copy, rows, ROWS);
+        subtract_all(copy, rows, ROWS);
+        check_sums(copy, NULL, 0);
+        moments_free(moments);
+        moments_free(copy);
+    }
+}
+
+/* Columns whose mean is 0 have no sum in the first row of S to take their unit from. */
+static void test_rebuilt_with_zero_means(void)
+{
+    static const rows_of rows[] = {{1, -3, 0.1, 0, 7}, {-1, 3, -0.1, 0, -7}, {0, 0, 0, 0, 0}};
+    struct moments *moments = moments_of(rows, 3), *copy = rebuilt(moments);
+    check_sums(copy, rows, 3);
+    moments_free(moments);
+    moments_free(copy);
+}
+
+static bool can_set(size_t j, size_t k, long value, long exponent)
+{
+    struct moments *moments = moments_new(FEATURES);
+    mpz_t sum;
+    mpz_init_set_si(sum, value);
+    bool can = moments_set_sum(moments, j, k, sum, exponent);
+    mpz_clear(sum);
+    moments_free(moments);
+    return can;
+}
+
+static void test_sums_that_cannot_be(void)
+{
+    CHECK(can_set(0, 0, 3, 0) && can_set(1, 1, 3, -2148) && can_set(1, 1, 3, 2100), "fine");
+    CHECK(can_set(1, 0, 3, -7), "the lower triangle is the upper one");
+    CHECK(!can_set(0, 0, 1, -1), "half a row");
+    CHECK(!can_set(1, 1, -1, 0), "a negative sum of squares");
+    CHECK(!can_set(1, 2, 1, 0), "products of a column of zeros");
+    CHECK(!can_set(1, 1, 1, -100000) && !can_set(1, 1, 1, 100000), "out of range");
+    CHECK(!can_set(0, 1, 1, -2300) && !can_set(1, 1, 1, -2401), "below every product");
+    CHECK(!can_set(1, 1, 3, 2399) && can_set(1, 1, 3, 2398), "above every product");
+}
+
+enum { WIDE_FEATURES = 400 };
+
+/* `value` in all columns. */
+static enum moments_result reserve_wide(struct moments *moments, double value)
+{
+    double row[WIDE_FEATURES + 1];
+    for (size_t j = 0; j <= WIDE_FEATURES; j++)
+        row[j] = value;
+    enum moments_result result = moments_reserve(moments, row);
+    if (result == MOMENTS_OK)
+        moments_add(moments, row);
+    return result;
+}
+
+static void test_too_wide(void)
+{
+    struct moments *moments = moments_new(WIDE_FEATURES), *tiny = moments_new(WIDE_FEATURES);
+    CHECK_INT(MOMENTS_OK, reserve_wide(moments, 1e300));
+    CHECK_INT(MOMENTS_OK, reserve_wide(tiny, 5e-324));
+    struct moments *before = moments_copy(moments);
+    CHECK_INT(MOMENTS_TOO_WIDE, reserve_wide(moments, 5e-324));
+    CHECK(moments_equal(moments, before), "unchanged by a refused row");
+    CHECK_INT(MOMENTS_TOO_WIDE, moments_merge(moments, tiny));
+    CHECK(moments_equal(moments, before), "unchanged by a refused merge");
+    CHECK_INT(MOMENTS_OK, reserve_wide(moments, 1e290));
+    CHECK_INT(2, moments_rows(moments));
+    moments_free(moments);
+    moments_free(tiny);
+    moments_free(before);
+}
+
+int main(void)
+{
+    test_empty();
+    test_sums_are_exact();
+    test_products_at_the_top();
+    test_order_does_not_matter();
+    test_merge();
+    test_extremes_come_and_go();
+    test_equal_sees_every_difference();
+    test_equal_looks_at_each_part();
+    test_negative_zero();
+    test_copy_is_independent();
+    test_rebuilt_from_its_sums();
+    test_rebuilt_with_zero_means();
+    test_sums_that_cannot_be();
+    test_too_wide();
+    return check_report("test_moments");
+}
