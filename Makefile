@@ -11,7 +11,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 HARDEN   := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
 # -ffp-contract=off: the same bits on every machine, whether or not it has fused multiply-add
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(HARDEN) -ffp-contract=off -fno-math-errno \
-             -DTRENDLINE_VERSION='"$(VERSION)"' -Isrc -MMD -MP $(CFLAGS)
+             -DTRENDLINE_VERSION='"$(VERSION)"' -Isrc -MMD -MP $(CFLAGS) $(EXTRA_WARNINGS)
 LDFLAGS  ?=
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LDLIBS   := -lfcgi -lcjson -llmdb -lxxhash -lz -lmpfr -lgmp -lm
@@ -22,16 +22,82 @@ LIB      := $(BUILD)/libtrendline.a
 CGI      := $(patsubst cgi-bin/%.c,$(BUILD)/cgi-bin/%,$(wildcard cgi-bin/*.c))
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
+# What the launcher looks for beside the executable, in build/ and where it is installed alike.
+PARTS    := $(BUILD)/nginx.conf $(patsubst %,$(BUILD)/%,$(wildcard services/*))
+
+C_FILES  := $(wildcard src/*.[ch] cgi-bin/*.c tests/unit/*.[ch])
+SCRIPTS  := $(wildcard services/* tools/install-packages tools/check-* .ci/run tests/run tests/*.sh \
+              tests/*/*.sh tests/*/*.bash)
+ENGINE    = $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
+
+SANITIZE := -fsanitize=address,undefined
+LIBDIR   := $(DESTDIR)$(PREFIX)/lib/trendline
+
 .DELETE_ON_ERROR:
-.PHONY: all binaries help
+.PHONY: all binaries tests run test check-asan lint image test-image install clean help
 
-all: packages-build binaries ## build everything into build/
+all: ## build everything into build/
+	@tools/install-packages build
+	@$(MAKE) --no-print-directory binaries
 
-binaries: $(BUILD)/trendline $(CGI)
+run: ## serve http://127.0.0.1:8080 on ./hostfiles (PORT=, DATA_DIR=); Ctrl-C stops it
+	@tools/install-packages build run
+	@$(MAKE) --no-print-directory binaries
+	@PORT=$${PORT:-8080} DATA_DIR=$${DATA_DIR:-./hostfiles} exec $(BUILD)/trendline serve
+
+test: ## run all tests that need no container engine
+	@tools/install-packages build run test
+	@$(MAKE) --no-print-directory binaries tests
+	@BUILD=$(BUILD) tests/run $(UNIT) tests/cli tests/http
+
+check-asan: ## the same tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory BUILD=build-asan LDFLAGS='$(SANITIZE)' test \
+	    CFLAGS='-O1 -g $(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE'
+
+lint: ## static checks
+	@tools/install-packages build run lint
+	clang-format --dry-run -Werror $(C_FILES)
+	@$(MAKE) --no-print-directory BUILD=build-lint EXTRA_WARNINGS=-Werror binaries tests
+	cppcheck --quiet --std=c11 --enable=warning,performance --inline-suppr \
+	    --error-exitcode=1 --suppress=missingIncludeSystem -Isrc src cgi-bin
+	shellcheck -x -P SCRIPTDIR $(SCRIPTS)
+	tools/check-borders
+	tools/check-nginx
+
+image: ## build the container image `trendline` with docker or podman
+	BUILDAH_FORMAT=docker $(ENGINE) build -t trendline .
+
+test-image: ## test the image
+	@tools/install-packages test
+	@ENGINE=$(ENGINE) tests/run tests/image
+
+# Without DESTDIR this is a person installing, with it a packager, who has seen to what it needs.
+install: ## install below PREFIX (/usr/local), as seen from DESTDIR
+	$(if $(DESTDIR),,@tools/install-packages build run)
+	@$(MAKE) --no-print-directory binaries
+	install -d $(LIBDIR)/cgi-bin $(LIBDIR)/services $(DESTDIR)$(PREFIX)/bin
+	install $(BUILD)/trendline $(LIBDIR)/
+	install $(CGI) $(LIBDIR)/cgi-bin/
+	install $(BUILD)/services/* $(LIBDIR)/services/
+	install -m 644 $(BUILD)/nginx.conf $(LIBDIR)/
+	ln -sfn ../lib/trendline/trendline $(DESTDIR)$(PREFIX)/bin/trendline
+
+clean: ## remove what was built
+	rm -rf build build-asan build-lint
+
+binaries: $(BUILD)/trendline $(CGI) $(PARTS)
+	@: # says nothing when there is nothing to do
+
+tests: $(UNIT)
+	@:
+
+$(PARTS): $(BUILD)/%: %
+	@mkdir -p $(@D)
+	cp -p $< $@
 
 $(BUILD)/trendline: $(BUILD)/obj/src/main.o $(LIB)
-$(BUILD)/cgi-bin/%: $(BUILD)/obj/cgi-bin/%.o $(LIB)
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
+$(CGI): $(BUILD)/cgi-bin/%: $(BUILD)/obj/cgi-bin/%.o $(LIB)
+$(UNIT): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 $(BUILD)/trendline $(CGI) $(UNIT):
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -45,10 +111,6 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-
-.PHONY: packages-build
-packages-build:
-	@tools/install-packages build
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -76,9 +76,14 @@ wait_until() {
     done
 }
 
-# limit_memory KIB: what this shell and its children may have, each; sanitizers need more than that
+# is_sanitized: the binaries are built with the address sanitizer, which needs memory and time
+is_sanitized() {
+    grep -q __asan_init "$TRENDLINE"
+}
+
+# limit_memory KIB: what this shell and its children may have, each
 limit_memory() {
-    grep -q __asan_init "$TRENDLINE" || ulimit -d "$1"
+    is_sanitized || ulimit -d "$1"
 }
 
 # on_exit COMMAND: is run when the script ends, before what was registered earlier

@@ -1,0 +1,178 @@
+#include "config.h"
+
+#include "cores.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORKERS_MIN = 2, WORKERS_MAX = 64, SHOWN_MAX = 100 };
+
+static const char SIZE_ALLOWED[] =
+    "a number of bytes below 8 EiB such as 1048576, 64k, 16m or 1g, at least %llu";
+
+static const char *value_of(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+/* The value is shown without what would break the message: length and control characters. */
+static bool refuse(struct error *error, const char *name, const char *value, const char *allowed)
+{
+    char shown[SHOWN_MAX + 4];
+    bool cut = strlen(value) > SHOWN_MAX;
+    snprintf(shown, sizeof shown, "%.*s%s", SHOWN_MAX, value, cut ? "..." : "");
+    for (char *at = shown; *at; at++)
+        if (iscntrl((unsigned char)*at))
+            *at = '?';
+    return error_set(error, ERROR_UNUSABLE, "%s=%s cannot be used: it must be %s", name, shown,
+                     allowed);
+}
+
+/* Digits only; returns what follows them, or NULL without any or on overflow. */
+static const char *parse_digits(const char *text, uint64_t *number)
+{
+    const char *at = text;
+    *number = 0;
+    for (; *at >= '0' && *at <= '9'; at++)
+        if (__builtin_mul_overflow(*number, 10, number) ||
+            __builtin_add_overflow(*number, (uint64_t)(*at - '0'), number))
+            return NULL;
+    return at == text ? NULL : at;
+}
+
+static bool parse_count(const char *text, uint64_t *count)
+{
+    const char *rest = parse_digits(text, count);
+    return rest && *rest == '\0';
+}
+
+/* Bytes, with an optional unit of 1024: k, m, g or t. Off_t must be able to hold it. */
+static bool parse_size(const char *text, uint64_t *size)
+{
+    static const char units[] = "kmgt";
+    const char *rest = parse_digits(text, size);
+    if (!rest)
+        return false;
+    if (*rest) {
+        const char *unit = strchr(units, tolower((unsigned char)*rest));
+        if (!unit || rest[1])
+            return false;
+        if (__builtin_mul_overflow(*size, (uint64_t)1 << (10 * (unit - units + 1)), size))
+            return false;
+    }
+    return *size <= INT64_MAX;
+}
+
+static bool read_size(const char *name, uint64_t fallback, uint64_t least, uint64_t *size,
+                      struct error *error)
+{
+    const char *value = value_of(name);
+    *size = fallback;
+    if (!value || (parse_size(value, size) && *size >= least))
+        return true;
+    char allowed[sizeof SIZE_ALLOWED + 20];
+    snprintf(allowed, sizeof allowed, SIZE_ALLOWED, (unsigned long long)least);
+    return refuse(error, name, value, allowed);
+}
+
+static bool read_port(struct config *config, struct error *error)
+{
+    const char *value = value_of("PORT");
+    uint64_t port = 80;
+    if (value && (!parse_count(value, &port) || port < 1 || port > UINT16_MAX))
+        return refuse(error, "PORT", value, "a TCP port from 1 to 65535");
+    config->port = (uint16_t)port;
+    return true;
+}
+
+static bool copy_path(const char *name, const char *value, char path[static PATH_MAX],
+                      struct error *error)
+{
+    size_t length = strlen(value);
+    while (length > 1 && value[length - 1] == '/')
+        length--;
+    /* room for the names of the files below it */
+    if (length > PATH_MAX - NAME_MAX - 2)
+        return refuse(error, name, value, "a shorter path");
+    memcpy(path, value, length);
+    path[length] = '\0';
+    return true;
+}
+
+static bool read_paths(struct config *config, struct error *error)
+{
+    const char *directory = value_of("DATA_DIR");
+    if (!copy_path("DATA_DIR", directory ? directory : "/hostfiles", config->data_dir, error))
+        return false;
+    const char *train = value_of("TRAIN_FILE_PATH");
+    config->train_path_set = train != NULL;
+    if (train)
+        return copy_path("TRAIN_FILE_PATH", train, config->train_path, error);
+    snprintf(config->train_path, sizeof config->train_path, "%.*s/train.txt", PATH_MAX - NAME_MAX,
+             config->data_dir);
+    return true;
+}
+
+static bool read_learning(struct config *config, struct error *error)
+{
+    const char *learn = value_of("LEARN");
+    config->learn_online = !learn || strcmp(learn, "online") == 0;
+    if (!config->learn_online && strcmp(learn, "build") != 0)
+        return refuse(error, "LEARN", learn, "online or build");
+    const char *model = value_of("MODEL");
+    if (model && strcmp(model, "linear") != 0)
+        return refuse(error, "MODEL", model, "linear, the only kind this version makes");
+    return true;
+}
+
+static bool read_workers(struct config *config, struct error *error)
+{
+    const char *value = value_of("WORKERS");
+    uint64_t workers = 0;
+    if (value && (!parse_count(value, &workers) || workers < 1 || workers > WORKERS_MAX))
+        return refuse(error, "WORKERS", value, "a number of processes from 1 to 64");
+    if (!value) {
+        unsigned cores = cores_allowed();
+        workers = cores < WORKERS_MIN ? WORKERS_MIN : cores > WORKERS_MAX ? WORKERS_MAX : cores;
+    }
+    config->workers = (unsigned)workers;
+    return true;
+}
+
+static bool read_id_window(struct config *config, struct error *error)
+{
+    const char *value = value_of("ID_WINDOW");
+    config->id_window = UINT64_MAX;
+    if (!value || strcmp(value, "unlimited") == 0)
+        return true;
+    if (!parse_count(value, &config->id_window) || config->id_window < 1)
+        return refuse(error, "ID_WINDOW", value, "unlimited, or a number of ids from 1");
+    return true;
+}
+
+/* Their values are secrets, so the message does not show them. */
+static bool refuse_unsupported(struct error *error)
+{
+    static const char *const names[] = {"POSTGRES_URI",   "POSTGRES_URI_FILE", "API_TOKEN",
+                                        "API_TOKEN_FILE", "READ_TOKEN",        "READ_TOKEN_FILE"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (value_of(names[i]))
+            return error_set(
+                error, ERROR_UNUSABLE,
+                "%s is set, but this version of Trendline does not support it: it must "
+                "be unset",
+                names[i]);
+    return true;
+}
+
+bool config_read(struct config *config, struct error *error)
+{
+    return refuse_unsupported(error) && read_port(config, error) && read_paths(config, error) &&
+           read_learning(config, error) && read_workers(config, error) &&
+           read_size("MAX_BODY", 16u << 20, 1, &config->max_body, error) &&
+           read_size("MIN_FREE", 64u << 20, 0, &config->min_free, error) &&
+           read_id_window(config, error);
+}

@@ -1,0 +1,58 @@
+/* The launcher's parts: what `trendline serve` prepares before it starts the group, in this order.
+ * Everything a launch needs lies beside the executable: cgi-bin/, services/, nginx.conf. */
+#ifndef TRENDLINE_LAUNCH_H
+#define TRENDLINE_LAUNCH_H
+
+#include "config.h"
+#include "error.h"
+#include "owner.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What is made for one launch. All names in the run directory are short enough for the 108 bytes of
+ * a socket's address. */
+struct launch {
+    struct config config;         /* with absolute paths */
+    struct owner owner;           /* of DATA_DIR: whom the FastCGI binaries run as */
+    bool can_switch;              /* owner_can_switch() */
+    char executable[PATH_MAX];    /* this program */
+    char home[PATH_MAX];          /* the directory it lies in */
+    char run[64];                 /* the run directory: sockets, nginx.conf, the scan directory */
+    char nginx[PATH_MAX];         /* which nginx to start: a path, or a name to look for in PATH */
+    bool ipv6;                    /* there is IPv6 to listen on */
+    unsigned long open_files_max; /* limit on open files of each process */
+};
+
+/* The services that own a socket, in the order of their sockets: action, build, predict-1, …. */
+size_t launch_socket_count(const struct launch *launch);
+enum { SERVICE_NAME_MAX = 24 };
+void launch_socket_name(size_t index, char name[static SERVICE_NAME_MAX]);
+
+/* launch_place.c: finds the places and programs, makes DATA_DIR if it is missing, and the run
+ * directory. */
+bool launch_find_home(struct launch *launch, struct error *error);
+bool launch_find_programs(struct error *error);
+bool launch_open_data_dir(struct launch *launch, struct error *error);
+bool launch_make_run_directory(struct launch *launch, struct error *error);
+void launch_remove_run_directory(const struct launch *launch);
+
+/* launch_sockets.c: the FastCGI sockets, bound here and left open across every exec, so that the
+ * supervisors hold them and a request queued at a binary that dies waits for the next one.
+ * They are handed down as systemd does it: numbered from SOCKETS_FIRST, named in $LISTEN_FDNAMES.
+ */
+enum { SOCKETS_FIRST = 3 };
+bool launch_bind_sockets(const struct launch *launch, struct error *error);
+
+/* launch_nginx.c: is PORT free and which nginx may listen on it; its configuration. */
+bool launch_check_port(struct launch *launch, struct error *error);
+bool launch_write_nginx_conf(const struct launch *launch, struct error *error);
+
+/* launch_services.c: run/services, the directory that s6-svscan works on. */
+bool launch_write_services(const struct launch *launch, struct error *error);
+
+/* launch_group.c: starts the group and watches over it till its end; returns the exit code. */
+int launch_group(const struct launch *launch);
+
+#endif

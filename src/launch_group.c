@@ -1,0 +1,159 @@
+#include "launch.h"
+
+#include "health.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    START_PATIENCE_SECONDS = 30,
+    PROBE_INTERVAL_MS = 10,
+    ORPHAN_PATIENCE_MS = 2000,
+};
+
+struct group {
+    const struct launch *launch;
+    pid_t svscan; /* 0 once it is gone */
+    bool announced, stopping, failed;
+    time_t started;
+};
+
+static const int SIGNALS[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+
+static sigset_t watched_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof SIGNALS / sizeof *SIGNALS; i++)
+        sigaddset(&set, SIGNALS[i]);
+    return set;
+}
+
+static time_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec;
+}
+
+/* In a session of its own, so that a terminal's Ctrl-C reaches only the launcher, and the group
+ * ends in order: s6-supervise would otherwise leave its service behind. */
+static void become_svscan(const struct launch *launch, pid_t launcher)
+{
+    char services[PATH_MAX];
+    snprintf(services, sizeof services, "%s/services", launch->run);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* the group ends even when the launcher is killed */
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (getppid() != launcher || null < 0 || dup2(null, STDIN_FILENO) < 0)
+        _exit(1);
+    execlp("s6-svscan", "s6-svscan", services, (char *)NULL);
+    fprintf(stderr, "trendline: cannot run s6-svscan: %s\n", strerror(errno));
+    _exit(1);
+}
+
+static void stop(struct group *group)
+{
+    group->stopping = true;
+    if (group->svscan)
+        kill(group->svscan, SIGTERM);
+}
+
+/* Besides s6-svscan, whatever has lost its parent becomes our child. */
+static void reap(struct group *group)
+{
+    pid_t pid;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+        if (pid == group->svscan)
+            group->svscan = 0;
+}
+
+static void announce_when_ready(struct group *group)
+{
+    const struct config *config = &group->launch->config;
+    struct error error;
+    if (health_check(config->port, &error)) {
+        group->announced = true;
+        printf("trendline " TRENDLINE_VERSION " ready on http://127.0.0.1:%u, data in %s\n",
+               config->port, config->data_dir);
+        fflush(stdout);
+    } else if (now() - group->started > START_PATIENCE_SECONDS) {
+        fprintf(stderr, "trendline: gave up waiting for the service: %s\n", error.text);
+        group->failed = true;
+        stop(group);
+    }
+}
+
+static void watch(struct group *group, const sigset_t *signals)
+{
+    static const struct timespec interval = {.tv_nsec = PROBE_INTERVAL_MS * 1000000L};
+    while (group->svscan) {
+        bool waiting = !group->announced && !group->stopping;
+        int signal = sigtimedwait(signals, NULL, waiting ? &interval : NULL);
+        if (signal == SIGCHLD)
+            reap(group);
+        else if (signal > 0)
+            stop(group);
+        else if (waiting)
+            announce_when_ready(group);
+    }
+}
+
+static bool signal_children(int signal)
+{
+    bool any = false;
+    FILE *children = fopen("/proc/thread-self/children", "re");
+    if (!children)
+        return false;
+    int pid;
+    while (fscanf(children, "%d", &pid) == 1) {
+        kill(pid, signal);
+        any = true;
+    }
+    fclose(children);
+    return any;
+}
+
+/* What a killed supervisor left behind, here or by its own children, must not outlive the group. */
+static void end_orphans(struct group *group, const sigset_t *signals)
+{
+    static const struct timespec interval = {.tv_nsec = 10000000};
+    for (int waited = 0; waited < ORPHAN_PATIENCE_MS; waited += 10) {
+        reap(group);
+        if (!signal_children(SIGTERM))
+            return;
+        sigtimedwait(signals, NULL, &interval);
+    }
+    signal_children(SIGKILL);
+}
+
+int launch_group(const struct launch *launch)
+{
+    struct group group = {.launch = launch, .started = now()};
+    sigset_t signals = watched_signals();
+    pid_t launcher = getpid();
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    group.svscan = fork();
+    if (group.svscan == 0)
+        become_svscan(launch, launcher);
+    if (group.svscan < 0) {
+        fprintf(stderr, "trendline: cannot start a process: %s\n", strerror(errno));
+        return 1;
+    }
+    watch(&group, &signals);
+    end_orphans(&group, &signals);
+    if (!group.stopping)
+        fprintf(stderr, "trendline: s6-svscan ended by itself\n");
+    return group.stopping && !group.failed ? 0 : 1;
+}

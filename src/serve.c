@@ -1,0 +1,109 @@
+#include "serve.h"
+
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { OPEN_FILES_WANTED = 16384 };
+
+static int fail(const struct error *error)
+{
+    fprintf(stderr, "trendline: %s\n", error->text);
+    return 1;
+}
+
+static bool in_container(void)
+{
+    return getpid() == 1 || access("/.dockerenv", F_OK) == 0 ||
+           access("/run/.containerenv", F_OK) == 0;
+}
+
+static unsigned long long mount_of(const char *path)
+{
+    struct statx status;
+    if (statx(AT_FDCWD, path, 0, STATX_MNT_ID, &status) != 0 || !(status.stx_mask & STATX_MNT_ID))
+        return 0;
+    return status.stx_mnt_id;
+}
+
+static void warn_without_volume(const struct config *config)
+{
+    unsigned long long root = mount_of("/");
+    if (in_container() && root != 0 && mount_of(config->data_dir) == root)
+        fprintf(stderr,
+                "trendline: warning: no volume is mounted on DATA_DIR=%s: the data die with this "
+                "container\n",
+                config->data_dir);
+}
+
+/* `trendline prepare` as the owner of DATA_DIR, in a process of its own, which takes with it what
+ * memory the learning took. Returns its exit code. */
+static int prepare(const struct launch *launch)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        struct error error;
+        owner_renounce();
+        if (!owner_become(&launch->owner, &error))
+            _exit(fail(&error));
+        execl(launch->executable, "trendline", "prepare", (char *)NULL);
+        fprintf(stderr, "trendline: cannot run %s: %s\n", launch->executable, strerror(errno));
+        _exit(1);
+    }
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) < 0) {
+        fprintf(stderr, "trendline: cannot start a process: %s\n", strerror(errno));
+        return 1;
+    }
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "trendline: preparing the data was ended by signal %d\n", WTERMSIG(status));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static void raise_open_files(struct launch *launch)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    if (limit.rlim_cur < OPEN_FILES_WANTED) {
+        rlim_t highest = limit.rlim_max;
+        limit.rlim_cur = highest < OPEN_FILES_WANTED ? highest : OPEN_FILES_WANTED;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    launch->open_files_max = limit.rlim_cur;
+}
+
+static int launch_in_run_directory(struct launch *launch)
+{
+    struct error error;
+    if (launch_bind_sockets(launch, &error) && launch_write_nginx_conf(launch, &error) &&
+        launch_write_services(launch, &error))
+        return launch_group(launch);
+    return fail(&error);
+}
+
+int serve(const struct config *config)
+{
+    struct launch launch = {.config = *config};
+    struct error error;
+    if (!launch_find_home(&launch, &error) || !launch_find_programs(&error) ||
+        !launch_open_data_dir(&launch, &error) || !launch_check_port(&launch, &error))
+        return fail(&error);
+    warn_without_volume(&launch.config);
+    int code = prepare(&launch);
+    if (code != 0)
+        return code;
+    raise_open_files(&launch);
+    if (!launch_make_run_directory(&launch, &error))
+        return fail(&error);
+    code = launch_in_run_directory(&launch);
+    launch_remove_run_directory(&launch);
+    return code;
+}
