@@ -30,6 +30,10 @@ SCRIPTS  := $(wildcard services/* tools/install-packages tools/check-* .ci/run t
               tests/*/*.sh tests/*/*.bash)
 ENGINE    = $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
+# `make V=1` shows the commands.
+Q        := $(if $(V),,@)
+SUBMAKE   = $(MAKE) --no-print-directory -j$(shell nproc)
+
 SANITIZE := -fsanitize=address,undefined
 LIBDIR   := $(DESTDIR)$(PREFIX)/lib/trendline
 
@@ -38,16 +42,16 @@ LIBDIR   := $(DESTDIR)$(PREFIX)/lib/trendline
 
 all: ## build everything into build/
 	@tools/install-packages build
-	@$(MAKE) --no-print-directory binaries
+	@$(SUBMAKE) binaries
 
 run: ## serve http://127.0.0.1:8080 on ./hostfiles (PORT=, DATA_DIR=); Ctrl-C stops it
 	@tools/install-packages build run
-	@$(MAKE) --no-print-directory binaries
+	@$(SUBMAKE) binaries
 	@PORT=$${PORT:-8080} DATA_DIR=$${DATA_DIR:-./hostfiles} exec $(BUILD)/trendline serve
 
 test: ## run all tests that need no container engine
 	@tools/install-packages build run test
-	@$(MAKE) --no-print-directory binaries tests
+	@$(SUBMAKE) binaries tests
 	@BUILD=$(BUILD) tests/run $(UNIT) tests/cli tests/http
 
 check-asan: ## the same tests under the address and undefined-behaviour sanitizers
@@ -57,7 +61,7 @@ check-asan: ## the same tests under the address and undefined-behaviour sanitize
 lint: ## static checks
 	@tools/install-packages build run lint
 	clang-format --dry-run -Werror $(C_FILES)
-	@$(MAKE) --no-print-directory BUILD=build-lint EXTRA_WARNINGS=-Werror binaries tests
+	@$(SUBMAKE) BUILD=build-lint EXTRA_WARNINGS=-Werror binaries tests
 	cppcheck --quiet --std=c11 --enable=warning,performance --inline-suppr \
 	    --error-exitcode=1 --suppress=missingIncludeSystem -Isrc src cgi-bin
 	shellcheck -x -P SCRIPTDIR $(SCRIPTS)
@@ -74,7 +78,7 @@ test-image: ## test the image
 # Without DESTDIR this is a person installing, with it a packager, who has seen to what it needs.
 install: ## install below PREFIX (/usr/local), as seen from DESTDIR
 	$(if $(DESTDIR),,@tools/install-packages build run)
-	@$(MAKE) --no-print-directory binaries
+	@$(SUBMAKE) binaries
 	install -d $(LIBDIR)/cgi-bin $(LIBDIR)/services $(DESTDIR)$(PREFIX)/bin
 	install $(BUILD)/trendline $(LIBDIR)/
 	install $(CGI) $(LIBDIR)/cgi-bin/
@@ -93,22 +97,25 @@ tests: $(UNIT)
 
 $(PARTS): $(BUILD)/%: %
 	@mkdir -p $(@D)
-	cp -p $< $@
+	$(Q)cp -p $< $@
 
 $(BUILD)/trendline: $(BUILD)/obj/src/main.o $(LIB)
 $(CGI): $(BUILD)/cgi-bin/%: $(BUILD)/obj/cgi-bin/%.o $(LIB)
 $(UNIT): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 $(BUILD)/trendline $(CGI) $(UNIT):
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	@echo "  archive $@"
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	@echo "  compile $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
