@@ -21,7 +21,8 @@ enum {
     RETRY_MS = 200,        /* between tries to publish a model that could not be written */
     EVENTS_A_TURN = 4096,  /* of one request */
     BATCH_BYTES = 4 << 20, /* of journal text: a batch is closed when it has so many */
-    ERRORS_MAX = 100       /* told in one answer */
+    ERRORS_MAX = 100,      /* told in one answer */
+    ANSWER_MAX = 128 << 10 /* bytes of the longest answer */
 };
 
 /* Counts of one request's events; what is in the open batch is not certain yet. */
@@ -363,6 +364,11 @@ bool action_handler(struct handler *handler, const struct config *config, struct
     struct action *action = calloc(1, sizeof *action);
     if (!action)
         return error_memory(error);
+    /* once events are stored, no lack of memory may turn the answer into another */
+    if (!buffer_reserve(&action->response.body, ANSWER_MAX)) {
+        free(action);
+        return error_memory(error);
+    }
     action->config = config;
     action->last = &action->first;
     *handler =

@@ -98,8 +98,9 @@ bool http_method_allowed(const struct request *request, const char *allowed,
                          struct response *response)
 {
     size_t length = strlen(request->method);
-    for (const char *at = allowed; (at = strstr(at, request->method)); at += length)
-        if (length > 0 && (at == allowed || at[-1] == ' ') && (at[length] == ',' || !at[length]))
+    const char *at = length > 0 ? allowed : NULL;
+    for (; at && (at = strstr(at, request->method)); at += length)
+        if ((at == allowed || at[-1] == ' ') && (at[length] == ',' || !at[length]))
             return true;
     if (strcmp(request->method, "OPTIONS") == 0) {
         response_clear(response);

@@ -29,6 +29,7 @@ struct stored_state {
 /* An id that is not in the file yet. `text` lies behind the struct, in the same allocation. */
 struct recent_id {
     struct stored_id where;
+    struct recent_id *covered; /* the same id from before the window, if it is in memory too */
     size_t length;
     const char *text;
 };
@@ -209,9 +210,22 @@ static const struct recent_id *find_recent(const struct ids *ids, const char *id
     return found ? *found : NULL;
 }
 
+/* While the journal's tail is being read the file may know later ids than this process. */
 static bool in_window(const struct ids *ids, uint64_t ordinal)
 {
-    return ids->count - ordinal < ids->window;
+    return ordinal >= ids->count || ids->count - ordinal < ids->window;
+}
+
+static int get_stored(const struct ids *ids, MDB_txn *txn, MDB_val *key, struct stored_id *where)
+{
+    MDB_val value;
+    int code = mdb_get(txn, ids->by_id, key, &value);
+    if (code != 0)
+        return code;
+    if (value.mv_size != sizeof *where)
+        return MDB_CORRUPTED;
+    memcpy(where, value.mv_data, sizeof *where);
+    return 0;
 }
 
 enum ids_result ids_find(struct ids *ids, const char *id, size_t length, uint64_t *offset,
@@ -222,13 +236,11 @@ enum ids_result ids_find(struct ids *ids, const char *id, size_t length, uint64_
     if (recent) {
         where = recent->where;
     } else {
-        MDB_val key = {.mv_data = (void *)id, .mv_size = length}, value;
+        MDB_val key = {.mv_data = (void *)id, .mv_size = length};
         MDB_txn *txn;
         int code = begin(ids, MDB_RDONLY, &txn);
         if (code == 0) {
-            code = mdb_get(txn, ids->by_id, &key, &value);
-            if (code == 0)
-                memcpy(&where, value.mv_data, sizeof where);
+            code = get_stored(ids, txn, &key, &where);
             mdb_txn_abort(txn);
         }
         if (code == MDB_NOTFOUND)
@@ -272,7 +284,8 @@ bool ids_add(struct ids *ids, const char *id, size_t length, uint64_t offset, st
         free(recent);
         return error_memory(error);
     }
-    *place = recent; /* over an equal one that has left the window */
+    recent->covered = *place == recent ? NULL : *place; /* one that has left the window */
+    *place = recent;
     recent->where = (struct stored_id){.offset = offset, .ordinal = ++ids->count};
     ids->recent[ids->recent_count++] = recent;
     return true;
@@ -287,7 +300,10 @@ void ids_forget(struct ids *ids, uint64_t offset)
 {
     while (ids->recent_count > 0 && ids->recent[ids->recent_count - 1]->where.offset >= offset) {
         struct recent_id *last = ids->recent[--ids->recent_count];
-        tdelete(last, &ids->tree, compare_recent);
+        if (last->covered)
+            *(struct recent_id **)tfind(last, &ids->tree, compare_recent) = last->covered;
+        else
+            tdelete(last, &ids->tree, compare_recent);
         ids->count--;
         free(last);
     }
@@ -303,13 +319,13 @@ static int prune(struct ids *ids, MDB_txn *txn)
         return code;
     while ((code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST)) == 0) {
         uint64_t ordinal;
-        MDB_val found;
+        struct stored_id where; /* LMDB does not align what it stores */
         memcpy(&ordinal, key.mv_data, sizeof ordinal);
         if (in_window(ids, ordinal))
             break;
         /* the id may have been stored again since, under a later ordinal */
-        code = mdb_get(txn, ids->by_id, &value, &found);
-        if (code == 0 && ((struct stored_id *)found.mv_data)->ordinal == ordinal)
+        code = get_stored(ids, txn, &value, &where);
+        if (code == 0 && where.ordinal == ordinal)
             code = mdb_del(txn, ids->by_id, &value, NULL);
         if ((code != 0 && code != MDB_NOTFOUND) || (code = mdb_cursor_del(cursor, 0)) != 0)
             break;

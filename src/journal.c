@@ -110,10 +110,12 @@ const struct schema *journal_schema(const struct journal *journal)
 
 /* ------------------------------------------------------------------ reading */
 
-/* A batch as far as it has been read: `text` holds the file from `journal->end.offset` on. */
+/* A batch as far as it has been read: from `start` on, `text` holds the file from
+ * `journal->end.offset` on. */
 struct batch_scan {
     struct buffer text;
-    size_t checked; /* bytes of complete, valid lines at the beginning of text */
+    size_t start;   /* what lies before it has been visited */
+    size_t checked; /* bytes of complete, valid lines from `start` on */
     int64_t lines;  /* how many those are */
 };
 
@@ -126,9 +128,20 @@ static long read_at(int fd, char *data, size_t size, uint64_t offset)
     return got;
 }
 
+static void drop_visited(struct batch_scan *scan)
+{
+    struct buffer *text = &scan->text;
+    if (scan->start == 0)
+        return;
+    memmove(text->data, text->data + scan->start, text->length - scan->start);
+    text->length -= scan->start;
+    scan->start = 0;
+}
+
 /* Reads on behind scan->text; 0 at the end of the file, -1 with `error` set. */
 static long read_more(struct journal *journal, struct batch_scan *scan, struct error *error)
 {
+    drop_visited(scan);
     if (scan->text.length > BATCH_MAX) {
         error_set(error, ERROR_DAMAGED, JOURNAL_NAME ":%lld: no end of a batch in %d MB",
                   (long long)journal->end.seq + 1, BATCH_MAX >> 20);
@@ -147,17 +160,24 @@ static long read_more(struct journal *journal, struct batch_scan *scan, struct e
     return got;
 }
 
+/* The first line's features are all lines' features, whatever was meant to be before it came. */
+static bool take_schema(struct journal *journal, const char *line, size_t length,
+                        struct error *error)
+{
+    struct schema *schema = line_schema(line, length, error);
+    bool ok = schema && journal_set_schema(journal, schema, error);
+    schema_free(schema);
+    return ok || error->kind == ERROR_BUSY
+               ? ok
+               : error_set(error, ERROR_DAMAGED, JOURNAL_NAME ":1: not a journal of events");
+}
+
 static bool visit_line(struct journal *journal, const char *line, size_t length, uint64_t offset,
                        journal_visitor *visit, void *context, struct error *error)
 {
     struct journal_event event = {.offset = offset};
-    if (!journal->layout.schema) {
-        struct schema *schema = line_schema(line, length, error);
-        bool ok = schema && journal_set_schema(journal, schema, error);
-        schema_free(schema);
-        if (!ok)
-            return error_set(error, ERROR_DAMAGED, JOURNAL_NAME ":1: not a journal of events");
-    }
+    if (journal->end.seq == 0 && !take_schema(journal, line, length, error))
+        return false;
     if (!line_read(&journal->layout, line, length, &event))
         return error_set(error, ERROR_DAMAGED,
                          JOURNAL_NAME ":%lld: the event does not have the features of those before",
@@ -171,9 +191,9 @@ static bool visit_batch(struct journal *journal, struct batch_scan *scan, journa
                         void *context, struct error *error)
 {
     struct journal_position before = journal->end;
+    const char *batch = scan->text.data + scan->start;
     for (size_t at = 0; at < scan->checked;) {
-        const char *line = scan->text.data + at;
-        const char *newline = memchr(line, '\n', scan->checked - at);
+        const char *line = batch + at, *newline = memchr(line, '\n', scan->checked - at);
         if (!visit_line(journal, line, (size_t)(newline - line), before.offset + at, visit, context,
                         error)) {
             journal->end = before;
@@ -182,8 +202,7 @@ static bool visit_batch(struct journal *journal, struct batch_scan *scan, journa
         at += (size_t)(newline - line) + 1;
     }
     journal->end.offset += scan->checked;
-    memmove(scan->text.data, scan->text.data + scan->checked, scan->text.length - scan->checked);
-    scan->text.length -= scan->checked;
+    scan->start += scan->checked;
     scan->checked = 0;
     scan->lines = 0;
     return true;
@@ -198,17 +217,23 @@ static bool cut_tail(struct journal *journal, struct error *error)
     return true;
 }
 
-/* The line at `line`, which ends in a newline or at the end of the file, is not as written. A write
- * that a crash cut short leaves a prefix of a batch, or holes of NUL bytes where pages were not yet
- * written. Everything else, a line's changed newline too, is damage to what was acknowledged. */
-static bool is_torn(const struct journal *journal, const struct batch_scan *scan, const char *line,
-                    size_t length, bool ends_in_newline)
+bool journal_settle(struct journal *journal)
 {
-    static const char hole[16]; /* no single flipped bit makes so many */
-    size_t batch;
-    if (ends_in_newline)
-        return memmem(line, length, hole, sizeof hole) != NULL;
-    return !line_check(line, length - 1, journal->end.seq + scan->lines + 1, &batch);
+    struct error ignored; /* whoever commits or replays next is told */
+    return !journal->uncut || cut_tail(journal, &ignored);
+}
+
+struct line {
+    const char *text;
+    size_t length; /* without its newline */
+    bool ended;    /* it has one; otherwise the text read so far ends here */
+};
+
+static struct line line_at(const struct batch_scan *scan, size_t at)
+{
+    size_t left = scan->text.length - at;
+    const char *text = left ? scan->text.data + at : "", *newline = memchr(text, '\n', left);
+    return (struct line){text, newline ? (size_t)(newline - text) : left, newline != NULL};
 }
 
 static bool damaged(struct journal *journal, const struct batch_scan *scan, struct error *error)
@@ -228,37 +253,82 @@ static enum scan_result scan_batch(struct journal *journal, struct batch_scan *s
                                    struct error *error)
 {
     for (;;) {
-        const char *line = scan->text.data + scan->checked;
-        size_t left = scan->text.length - scan->checked;
-        const char *newline = left ? memchr(line, '\n', left) : NULL;
-        if (!newline) {
+        struct line line = line_at(scan, scan->start + scan->checked);
+        if (!line.ended) {
             long got = read_more(journal, scan, error);
             if (got > 0)
                 continue;
             return got < 0 ? SCAN_ERROR : SCAN_END;
         }
-        size_t batch, length = (size_t)(newline - line);
-        if (!line_check(line, length, journal->end.seq + scan->lines + 1, &batch))
+        size_t batch;
+        int64_t seq;
+        if (!line_check(line.text, line.length, &seq, &batch) ||
+            seq != journal->end.seq + scan->lines + 1)
             return SCAN_END;
-        scan->checked += length + 1;
-        scan->lines++;
-        if (batch > 0 && batch != (size_t)scan->lines)
+        if (batch > 0 && batch != (size_t)scan->lines + 1)
             return damaged(journal, scan, error), SCAN_ERROR;
+        scan->checked += line.length + 1;
+        scan->lines++;
         if (batch > 0)
             return SCAN_BATCH;
     }
 }
 
-/* What lies behind the last complete batch: nothing, a torn batch to be cut, or damage. */
-static bool settle_tail(struct journal *journal, struct batch_scan *scan, struct error *error)
+/* Pages that a crash kept from being written read as NUL bytes. No single flipped bit makes a NUL
+ * of a line's first byte, or so many of them. */
+static bool has_hole(struct line line)
 {
-    if (scan->text.length == 0)
+    static const char hole[16];
+    return (line.length > 0 && line.text[0] == '\0') ||
+           memmem(line.text, line.length, hole, sizeof hole);
+}
+
+/* Whether a later batch stands behind the broken line at `at`; the file is read to its end. Then
+ * the broken one was durable before. Nothing follows the mark of the last batch. */
+static bool is_followed(const struct journal *journal, const struct batch_scan *scan, size_t at)
+{
+    while (at < scan->text.length) {
+        struct line line = line_at(scan, at);
+        int64_t seq;
+        size_t batch;
+        at += line.length + 1;
+        if (line.ended && line_check(line.text, line.length, &seq, &batch) && batch > 0)
+            return seq - (int64_t)batch != journal->end.seq || at < scan->text.length;
+    }
+    return false;
+}
+
+/* Whether what lies behind the last complete batch is a batch that a crash cut short, and so was
+ * never acknowledged: a prefix of it, or with holes where its pages were not yet written.
+ * Everything else, a line's changed newline too, is damage to what was acknowledged. */
+static bool is_torn(struct journal *journal, struct batch_scan *scan, struct error *error)
+{
+    int64_t seq;
+    size_t batch;
+    struct line line = line_at(scan, scan->start + scan->checked);
+    if (line.length == 0 && !line.ended)
         return true;
-    const char *line = scan->text.data + scan->checked;
-    size_t left = scan->text.length - scan->checked;
-    const char *newline = left ? memchr(line, '\n', left) : NULL;
-    size_t length = newline ? (size_t)(newline - line) : left;
-    if (left > 0 && !is_torn(journal, scan, line, length, newline != NULL))
+    if (!line.ended)
+        return !line_check(line.text, line.length - 1, &seq, &batch) ||
+               damaged(journal, scan, error);
+    if (!has_hole(line))
+        return damaged(journal, scan, error);
+    long got;
+    while ((got = read_more(journal, scan, error)) > 0)
+        ;
+    return got == 0 && (!is_followed(journal, scan, scan->start + scan->checked) ||
+                        damaged(journal, scan, error));
+}
+
+/* Cuts off what lies behind the last complete batch, if it may be cut. */
+static bool settle_tail(struct journal *journal, struct batch_scan *scan, int64_t known,
+                        struct error *error)
+{
+    if (scan->text.length == scan->start)
+        return true;
+    if (!is_torn(journal, scan, error))
+        return false;
+    if (journal->end.seq < known)
         return damaged(journal, scan, error);
     fprintf(stderr,
             JOURNAL_NAME ": cutting an incomplete last batch, which was never acknowledged, "
@@ -267,10 +337,12 @@ static bool settle_tail(struct journal *journal, struct batch_scan *scan, struct
     return cut_tail(journal, error);
 }
 
-bool journal_replay(struct journal *journal, journal_visitor *visit, void *context,
+bool journal_replay(struct journal *journal, int64_t known, journal_visitor *visit, void *context,
                     struct error *error)
 {
     struct stat status;
+    if (journal->uncut && !cut_tail(journal, error))
+        return false;
     if (fstat(journal->fd, &status) != 0)
         return error_errno(error, "cannot look at " JOURNAL_NAME);
     if ((uint64_t)status.st_size == journal->end.offset)
@@ -286,7 +358,7 @@ bool journal_replay(struct journal *journal, journal_visitor *visit, void *conte
     bool ok = true;
     while (ok && (result = scan_batch(journal, &scan, error)) == SCAN_BATCH)
         ok = visit_batch(journal, &scan, visit, context, error);
-    ok = ok && result == SCAN_END && settle_tail(journal, &scan, error);
+    ok = ok && result == SCAN_END && settle_tail(journal, &scan, known, error);
     buffer_free(&scan.text);
     return ok;
 }
@@ -367,10 +439,9 @@ bool journal_commit(struct journal *journal, struct error *error)
     if (ok) {
         journal->end.offset += journal->batch.length;
         journal->end.seq += (int64_t)journal->batch_lines;
-    } else if (journal->uncut) {
+    } else {
         /* after a failed sync nobody knows what the disk holds: cut, so that it can only be less */
-        struct error cut_error;
-        cut_tail(journal, &cut_error);
+        journal_settle(journal);
     }
     journal_discard(journal);
     return ok;
@@ -389,7 +460,11 @@ static const char *fetch_line(struct journal *journal, uint64_t offset, size_t *
             return NULL;
         }
         long got = read_at(journal->fd, room, READ_SIZE / 64, offset + scratch->length);
-        if (got <= 0) {
+        if (got < 0) {
+            error_errno(error, "cannot read " JOURNAL_NAME);
+            return NULL;
+        }
+        if (got == 0) {
             error_set(error, ERROR_DAMAGED, JOURNAL_NAME ": no line ends behind byte %llu",
                       (unsigned long long)offset);
             return NULL;
@@ -403,32 +478,41 @@ static const char *fetch_line(struct journal *journal, uint64_t offset, size_t *
     }
 }
 
+/* A copy of a line of the open batch, finished: the batch's last line is not. */
+static const char *copy_open_line(struct journal *journal, size_t start, size_t *length,
+                                  struct error *error)
+{
+    struct buffer *scratch = &journal->scratch;
+    buffer_clear(scratch);
+    if (start < journal->batch.length) {
+        const char *line = journal->batch.data + start;
+        size_t left = journal->batch.length - start;
+        const char *newline = memchr(line, '\n', left);
+        buffer_append(scratch, line, newline ? (size_t)(newline - line) + 1 : left);
+        if (!newline)
+            line_finish(scratch, 0, 0);
+    }
+    if (scratch->failed || journal->batch.failed) {
+        error_memory(error);
+        return NULL;
+    }
+    *length = scratch->length > 0 ? scratch->length - 1 : 0;
+    return scratch->length > 0 ? scratch->data : "";
+}
+
 bool journal_read(struct journal *journal, uint64_t offset, struct journal_event *event,
                   struct error *error)
 {
-    const char *line;
-    size_t length, batch;
-    if (offset >= journal->end.offset) {
-        /* a copy, finished: the open batch's last line is not */
-        struct buffer *scratch = &journal->scratch;
-        size_t start = (size_t)(offset - journal->end.offset);
-        buffer_clear(scratch);
-        const char *open = journal->batch.data + start;
-        const char *newline = memchr(open, '\n', journal->batch.length - start);
-        buffer_append(scratch, open,
-                      newline ? (size_t)(newline - open) + 1 : journal->batch.length - start);
-        if (!newline)
-            line_finish(scratch, 0, 0);
-        if (scratch->failed)
-            return error_memory(error);
-        line = scratch->data;
-        length = scratch->length - 1;
-    } else if (!(line = fetch_line(journal, offset, &length, error))) {
+    size_t length = 0, batch;
+    int64_t seq;
+    bool open = offset >= journal->end.offset;
+    const char *line =
+        open ? copy_open_line(journal, (size_t)(offset - journal->end.offset), &length, error)
+             : fetch_line(journal, offset, &length, error);
+    if (!line)
         return false;
-    }
     event->offset = offset;
-    if (line_read(&journal->layout, line, length, event) &&
-        line_check(line, length, event->seq, &batch))
+    if (line_check(line, length, &seq, &batch) && line_read(&journal->layout, line, length, event))
         return true;
     return error_set(error, ERROR_DAMAGED, JOURNAL_NAME ": no event at byte %llu",
                      (unsigned long long)offset);

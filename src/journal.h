@@ -6,8 +6,8 @@
  *
  * `_seq` counts from 1 without gaps, so it is the line's number too. `_id` is there when the client
  * gave one. Lines are written in batches, one write and one fdatasync each; the last line of a
- * batch carries
- * `_batch`, the number of its lines. `_crc` is the CRC-32 (zlib's) of the line up to `,"_crc"`.
+ * batch carries `_batch`, the number of its lines. `_crc` is the CRC-32 (zlib's) of the line up to
+ * `,"_crc"`.
  *
  * After a crash a batch without its last line was never acknowledged and is cut; anything else that
  * is not as it was written is damage, and an error that names the line.
@@ -60,8 +60,9 @@ bool journal_set_schema(struct journal *journal, const struct schema *schema, st
 typedef bool journal_visitor(void *context, const struct journal_event *event, struct error *error);
 
 /* Visits all events behind the position and moves it to the end. An incomplete last batch is cut
- * off the file. ERROR_DAMAGED names the line and leaves the file alone. */
-bool journal_replay(struct journal *journal, journal_visitor *visit, void *context,
+ * off the file, unless it holds an event up to `known`, the last one that is known from elsewhere
+ * to have been stored. ERROR_DAMAGED names the line and leaves the file alone. */
+bool journal_replay(struct journal *journal, int64_t known, journal_visitor *visit, void *context,
                     struct error *error);
 
 /* Puts an event behind the open batch (needs a schema; `id` escaped as in json_write_string,
@@ -73,6 +74,9 @@ size_t journal_open_bytes(const struct journal *journal); /* size of the open ba
 /* Writes the open batch and syncs it: when this returns true it is on stable storage. Otherwise the
  * file is cut back to what was durable, and the batch is gone. */
 bool journal_commit(struct journal *journal, struct error *error);
+/* False while that cut has failed too, after another try at it: as long the lock must be kept, for
+ * others would take what is left of the batch for stored. */
+bool journal_settle(struct journal *journal);
 void journal_discard(struct journal *journal); /* drops the open batch */
 
 /* The event whose line is at `offset`, in the file or the open batch. The event's pointers live

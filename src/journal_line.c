@@ -166,7 +166,7 @@ static size_t find_batch(const char *line, const char *end)
     return (size_t)batch;
 }
 
-bool line_check(const char *line, size_t length, int64_t seq, size_t *batch)
+bool line_check(const char *line, size_t length, int64_t *seq, size_t *batch)
 {
     if (length < TAIL_LENGTH)
         return false;
@@ -177,8 +177,7 @@ bool line_check(const char *line, size_t length, int64_t seq, size_t *batch)
     if (!take_literal(&tail, crc_key) || !take_text(&tail, digits, sizeof digits) ||
         !take_literal(&tail, line_end))
         return false;
-    int64_t found;
-    if (!take_literal(&head, seq_key) || !take_integer(&head, &found) || found != seq)
+    if (!take_literal(&head, seq_key) || !take_integer(&head, seq))
         return false;
     *batch = find_batch(line, body_end);
     return true;

@@ -21,9 +21,9 @@ void line_write(const struct line_layout *layout, struct buffer *out, int64_t se
                 const char *id, size_t id_length, const double *row);
 void line_finish(struct buffer *out, size_t start, size_t batch);
 
-/* Whether the line (without its newline) is as it was written: checksum and sequence number.
- * `*batch` is the number of lines in the batch that it ends, or 0. */
-bool line_check(const char *line, size_t length, int64_t seq, size_t *batch);
+/* Whether the line (without its newline) is as it was written, by its checksum. Then *seq is its
+ * sequence number, *batch the number of lines in the batch that it ends, or 0. */
+bool line_check(const char *line, size_t length, int64_t *seq, size_t *batch);
 
 /* Reads a line that line_check accepted; event->row is layout->row, event->id points into the line.
  * False when the features are not the layout's. */

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { NUMBER_LENGTH_MAX = 63 }; /* cJSON copies a number into 64 bytes and cuts what is longer */
@@ -17,12 +18,28 @@ struct scan {
     struct error *error;
 };
 
+/* uXXXX: cJSON takes anything that is no hexadecimal digit for a NUL, which would end the string.
+ */
+static bool scan_unicode(struct scan *scan)
+{
+    if (scan->end - scan->at < 5)
+        return error_set(scan->error, ERROR_SYNTAX, "the JSON has an invalid escape in a string");
+    for (int i = 1; i <= 4; i++)
+        if (!isxdigit((unsigned char)scan->at[i]))
+            return error_set(scan->error, ERROR_SYNTAX,
+                             "the JSON has an invalid escape in a string");
+    if (memcmp(scan->at, "u0000", 5) == 0)
+        return error_set(scan->error, ERROR_SYNTAX, "the JSON has a NUL character in a string");
+    scan->at += 5;
+    return true;
+}
+
 static bool scan_escape(struct scan *scan)
 {
     if (scan->at == scan->end || !strchr("\"\\/bfnrtu", *scan->at) || *scan->at == '\0')
         return error_set(scan->error, ERROR_SYNTAX, "the JSON has an invalid escape in a string");
-    if (*scan->at == 'u' && scan->end - scan->at > 4 && memcmp(scan->at, "u0000", 5) == 0)
-        return error_set(scan->error, ERROR_SYNTAX, "the JSON has a NUL character in a string");
+    if (*scan->at == 'u')
+        return scan_unicode(scan);
     scan->at++;
     return true;
 }
@@ -88,6 +105,17 @@ static bool scan_number(struct scan *scan)
     return true;
 }
 
+static bool is_white_space(char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+/* cJSON steps over control characters, and over a byte-order mark at the beginning. */
+static bool may_stand_between(char byte)
+{
+    return is_white_space(byte) || (byte > ' ' && byte < 0x7F);
+}
+
 static bool scan_text(struct scan *scan)
 {
     while (scan->at < scan->end) {
@@ -98,6 +126,9 @@ static bool scan_text(struct scan *scan)
         } else if (*scan->at == '-' || isdigit((unsigned char)*scan->at)) {
             if (!scan_number(scan))
                 return false;
+        } else if (!may_stand_between(*scan->at)) {
+            return error_set(scan->error, ERROR_SYNTAX,
+                             "the JSON has a control or non-ASCII character outside of strings");
         } else {
             scan->at++;
         }
@@ -107,9 +138,19 @@ static bool scan_text(struct scan *scan)
 
 static bool only_white_space(const char *at, const char *end)
 {
-    while (at < end && strchr(" \t\r\n", *at) && *at != '\0')
+    while (at < end && is_white_space(*at))
         at++;
     return at == end;
+}
+
+/* cJSON does not say whether the text or the memory was what failed. */
+static _Thread_local bool memory_failed;
+
+static void *allocate(size_t size)
+{
+    void *memory = malloc(size);
+    memory_failed = memory_failed || !memory;
+    return memory;
 }
 
 struct json *json_parse(const char *text, size_t length, struct error *error)
@@ -117,13 +158,19 @@ struct json *json_parse(const char *text, size_t length, struct error *error)
     struct scan scan = {.at = text, .end = text + length, .error = error};
     if (!scan_text(&scan))
         return NULL;
+    cJSON_Hooks hooks = {.malloc_fn = allocate, .free_fn = free};
     const char *end = NULL;
+    cJSON_InitHooks(&hooks);
+    memory_failed = false;
     cJSON *json = cJSON_ParseWithLengthOpts(text, length, &end, false);
     if (json && only_white_space(end, text + length))
         return (struct json *)json;
     cJSON_Delete(json);
-    error_set(error, ERROR_SYNTAX, "the JSON cannot be parsed (near byte %zu)",
-              end ? (size_t)(end - text) + 1 : (size_t)1);
+    if (memory_failed)
+        error_memory(error);
+    else
+        error_set(error, ERROR_SYNTAX, "the JSON cannot be parsed (near byte %zu)",
+                  end ? (size_t)(end - text) + 1 : (size_t)1);
     return NULL;
 }
 
@@ -199,7 +246,8 @@ bool json_get_number(const struct json *object, const char *name, double *value)
 bool json_get_count(const struct json *object, const char *name, int64_t *value)
 {
     double number;
-    if (!json_get_number(object, name, &number) || number < 0 || number > 0x1p53)
+    if (!json_get_number(object, name, &number) || number < 0 || number > 0x1p53 ||
+        trunc(number) != number)
         return false;
     *value = (int64_t)number;
     return true;

@@ -15,9 +15,9 @@ struct json;
 enum json_kind { JSON_NULL, JSON_BOOLEAN, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 /* Parses `length` bytes that must hold exactly one value (RFC 8259). Refused as ERROR_SYNTAX beyond
- * what cJSON refuses: invalid UTF-8, raw control characters and \u0000 in strings, numbers outside
- * of the grammar (01, 1., +1) or of more than 63 characters. Duplicate names are kept: the caller
- * judges. */
+ * what cJSON refuses: invalid UTF-8, raw control characters, \u0000 and \u without four digits in
+ * strings, other white space than JSON's, a byte-order mark, numbers outside of the grammar (01,
+ * 1., +1) or of more than 63 characters. Duplicate names are kept: the caller judges. */
 struct json *json_parse(const char *text, size_t length, struct error *error);
 void json_free(struct json *json);
 

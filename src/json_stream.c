@@ -97,7 +97,7 @@ static void follow_byte(struct extent *extent, char byte)
 static bool follow_value(struct json_stream *stream, struct extent *extent, struct error *error)
 {
     while (!extent->done) {
-        if (extent->length > JSON_VALUE_MAX)
+        if (extent->length >= JSON_VALUE_MAX)
             return error_set(error, ERROR_TOO_LARGE, "one event may have at most %d bytes",
                              JSON_VALUE_MAX);
         size_t at = stream->next + extent->length;

@@ -51,6 +51,8 @@ static enum lock_result take(int fd, struct error *error)
 enum lock_result lock_try(struct lock *lock, struct error *error)
 {
     enum lock_result result;
+    if (lock->held)
+        return LOCK_HELD;
     if (!lock->has_turn) {
         if ((result = take(lock->turn_fd, error)) != LOCK_HELD)
             return result;

@@ -28,6 +28,7 @@ void lock_close(struct lock *lock);
 
 enum lock_result { LOCK_HELD, LOCK_WAIT, LOCK_ERROR };
 
+/* LOCK_HELD at once when this lock holds it already. */
 enum lock_result lock_try(struct lock *lock, struct error *error);
 void lock_release(struct lock *lock); /* gives up the lock, and the turn if it was waiting */
 

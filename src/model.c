@@ -63,9 +63,9 @@ void model_time(char text[static MODEL_TIME_MAX])
 
 /* ------------------------------------------------------------------ writing */
 
-static void write_name(struct buffer *out, const char *name)
+static void write_text(struct buffer *out, const char *text)
 {
-    json_write_string(out, name, strlen(name));
+    json_write_string(out, text, strlen(text));
 }
 
 static void write_aliased(const struct model *model, struct buffer *out)
@@ -75,7 +75,7 @@ static void write_aliased(const struct model *model, struct buffer *out)
     for (size_t i = 0; i < model->schema->count; i++)
         if (model->fit->aliased[i]) {
             buffer_puts(out, separator);
-            write_name(out, model->schema->names[i]);
+            write_text(out, model->schema->names[i]);
             separator = ", ";
         }
     buffer_puts(out, "]");
@@ -92,7 +92,7 @@ static void write_coefficients(const struct model *model, bool high, const char 
     for (size_t i = 0; i < model->schema->count; i++) {
         const struct coefficient *coefficient = &coefficients[i + 1];
         buffer_printf(out, "%s%s  ", i ? "," : "", indent);
-        write_name(out, model->schema->names[i]);
+        write_text(out, model->schema->names[i]);
         buffer_puts(out, ": ");
         json_write_number(out, high ? coefficient->hi : coefficient->lo);
     }
@@ -112,9 +112,9 @@ static void write_figure(struct buffer *out, const char *name, double value)
 void model_write(const struct model *model, struct buffer *out)
 {
     size_t start = out->length;
-    buffer_printf(out, "{\n  \"version\": %lld,\n  \"created\": \"%s\",\n  \"model\": \"linear\"",
-                  (long long)model->version, model->created);
-    buffer_puts(out, ",\n  \"features\": ");
+    buffer_printf(out, "{\n  \"version\": %lld,\n  \"created\": ", (long long)model->version);
+    write_text(out, model->created);
+    buffer_puts(out, ",\n  \"model\": \"linear\",\n  \"features\": ");
     schema_write(model->schema, out);
     buffer_puts(out, ",\n  \"target\": \"" SCHEMA_TARGET "\"");
     buffer_printf(out, ",\n  \"rows\": %lld,\n  \"events\": %lld,\n  \"rank\": %zu",
@@ -220,8 +220,11 @@ static struct fit *new_fit(size_t features)
 static bool parse_members(struct model *model, const struct json *json, struct error *error)
 {
     const struct json *features = json_get_kind(json, "features", JSON_ARRAY);
+    error->kind = ERROR_NONE;
     model->schema = features ? schema_parse(features, error) : NULL;
     model->fit = model->schema ? new_fit(model->schema->count) : NULL;
+    if ((model->schema && !model->fit) || error->kind == ERROR_BUSY)
+        return error_memory(error);
     if (!model->fit || !json_get_text(json, "created", model->created, sizeof model->created) ||
         !json_get_count(json, "version", &model->version) ||
         !json_get_count(json, "events", &model->events) || !parse_fit(model, json))
@@ -236,8 +239,10 @@ struct model *model_parse(const char *text, size_t length, struct error *error)
         return NULL;
     }
     struct json *json = json_parse(text, length, error);
-    if (!json)
+    if (!json) {
+        error->kind = error->kind == ERROR_SYNTAX ? ERROR_DAMAGED : error->kind;
         return NULL;
+    }
     struct model *model = calloc(1, sizeof *model);
     bool ok = model ? parse_members(model, json, error) : error_memory(error);
     json_free(json);

@@ -52,17 +52,24 @@ static bool read_model(struct model_file *file)
         return false;
     struct error why;
     file->model = model_parse(file->text.data, file->text.length, &why);
-    return file->model || error_set(damage, ERROR_DAMAGED,
-                                    MODEL_NAME ": not a model that was written here: %.300s; "
-                                               "POST /build makes it anew",
-                                    why.text);
+    if (file->model)
+        return true;
+    if (why.kind != ERROR_DAMAGED)
+        *damage = why;
+    else
+        error_set(damage, ERROR_DAMAGED,
+                  MODEL_NAME ": not a model that was written here: %.300s; "
+                             "POST /build makes it anew",
+                  why.text);
+    return false;
 }
 
 bool model_file_refresh(struct model_file *file, struct error *error)
 {
     switch (watch_look(&file->watch, file->path)) {
     case WATCH_CHANGED:
-        read_model(file);
+        if (!read_model(file) && file->damage.kind != ERROR_DAMAGED)
+            watch_close(&file->watch); /* it may go better next time */
         break;
     case WATCH_ABSENT:
         model_free(file->model);

@@ -160,8 +160,6 @@ static enum moments_result set_limbs(struct moments *moments, size_t limbs)
     size_t count = entry_count(moments->count), old_limbs = moments->limbs;
     if (limbs == old_limbs)
         return MOMENTS_OK;
-    if (count > MOMENTS_MAX_BYTES / (limbs * sizeof(mp_limb_t)))
-        return MOMENTS_TOO_WIDE;
     mp_limb_t *sums = malloc(count * limbs * sizeof *sums);
     if (!sums)
         return MOMENTS_NO_MEMORY;
@@ -200,17 +198,37 @@ static bool scale_holds(struct scale scale, struct value value)
            (value.exponent >= scale.unit && value_top(value) <= scale.unit + scale.bits);
 }
 
-enum moments_result moments_reserve(struct moments *moments, const double *row)
+static bool holds_row(const struct moments *moments, const double *row)
 {
     size_t j = 1;
     while (j < moments->count && scale_holds(moments->columns[j].scale, value_of(row[j - 1])))
         j++;
-    if (j == moments->count)
-        return MOMENTS_OK;
-    for (j = 0; j < moments->count; j++) {
+    return j == moments->count;
+}
+
+static void want_row(struct moments *moments, const double *row)
+{
+    for (size_t j = 0; j < moments->count; j++) {
         struct column *column = &moments->columns[j];
         column->wanted = scale_union(column->scale, scale_of(value_of(row_value(row, j))));
     }
+}
+
+enum moments_result moments_reserve(struct moments *moments, const double *row)
+{
+    if (holds_row(moments, row))
+        return MOMENTS_OK;
+    want_row(moments, row);
+    if (entry_count(moments->count) * limbs_wanted(moments) > MOMENTS_MAX_BYTES / sizeof(mp_limb_t))
+        return MOMENTS_TOO_WIDE;
+    return moments_rescale(moments);
+}
+
+enum moments_result moments_reserve_accepted(struct moments *moments, const double *row)
+{
+    if (holds_row(moments, row))
+        return MOMENTS_OK;
+    want_row(moments, row);
     return moments_rescale(moments);
 }
 

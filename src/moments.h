@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most memory one set of sums may take; rows that would need more cannot be held. */
+/* The most memory that a new row may make one set of sums take. */
 enum { MOMENTS_MAX_BYTES = 24 << 20 };
 
 struct moments;
@@ -39,12 +39,17 @@ enum moments_result { MOMENTS_OK, MOMENTS_TOO_WIDE, MOMENTS_NO_MEMORY };
  * row. */
 enum moments_result moments_reserve(struct moments *moments, const double *row);
 
+/* The same without that limit, for a row that has been accepted before: the sums may have become
+ * wider since by other rows. Never MOMENTS_TOO_WIDE. */
+enum moments_result moments_reserve_accepted(struct moments *moments, const double *row);
+
 /* Adds `row`, or takes it away again. The row must have been reserved in these moments, which a
  * copy and whatever they are merged into inherit; after set_sum, reserve anew. */
 void moments_add(struct moments *moments, const double *row);
 void moments_subtract(struct moments *moments, const double *row);
 
-/* into += from. Both must have the same number of features. On failure no sum has changed. */
+/* into += from. Both must have the same number of features. What was accepted is never too wide; on
+ * MOMENTS_NO_MEMORY no sum has changed. */
 enum moments_result moments_merge(struct moments *into, const struct moments *from);
 
 /* Whether both hold the same rows' sums, whatever the representation. */

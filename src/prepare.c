@@ -29,7 +29,7 @@ static bool wait_for_lock(struct store *store, struct error *error)
                      LOCK_WAIT_MS / 1000);
 }
 
-/* Whether a model was ever built here; it is then current, unless it had to be left damaged. */
+/* Whether a model was ever built here; then the current one is there. */
 static bool restore_model(struct store *store, bool *built, struct error *error)
 {
     *built = store_restore_model(store, error);
@@ -61,6 +61,8 @@ static bool prepare_read_only(const struct config *config, struct error *error)
     if (ok)
         fprintf(stderr, "trendline: warning: %s: predictions only, no event can be stored\n",
                 why.text);
+    else if (error->kind == ERROR_NOT_READY)
+        *error = why; /* to build a model is no remedy here */
     return ok;
 }
 

@@ -20,9 +20,11 @@ static void write_header(const struct snapshot *snapshot, struct buffer *out)
     buffer_printf(out, "{\"trendline_moments\":%d,\"rows\":%lld,\"offset\":%llu,\"seq\":%lld",
                   FORMAT, (long long)moments_rows(snapshot->moments),
                   (unsigned long long)snapshot->position.offset, (long long)snapshot->position.seq);
-    buffer_printf(out,
-                  ",\"fingerprint\":\"%s\",\"source\":\"%s\",\"features\":", snapshot->fingerprint,
-                  snapshot->source);
+    buffer_puts(out, ",\"fingerprint\":");
+    json_write_string(out, snapshot->fingerprint, strlen(snapshot->fingerprint));
+    buffer_puts(out, ",\"source\":");
+    json_write_string(out, snapshot->source, strlen(snapshot->source));
+    buffer_puts(out, ",\"features\":");
     schema_write(snapshot->schema, out);
     buffer_puts(out, "}\n");
 }

@@ -20,7 +20,9 @@
 enum {
     SNAPSHOT_EVERY = 4096, /* events: what a start has to replay at most, and the ids in memory */
     VERSION_PATH_MAX = PATH_MAX + 32,
-    BATCH_SLACK = 1 << 20 /* bytes that must be free beyond MIN_FREE and the batch, for the model */
+    ID_SHOWN_MAX = 300, /* bytes of an id in an error */
+    SPACE_SLACK =
+        1 << 20 /* bytes that must be free beyond MIN_FREE, for the model after an event */
 };
 
 struct store {
@@ -28,9 +30,10 @@ struct store {
     struct lock lock;
     struct journal *journal; /* NULL until the first catch-up */
     struct ids *ids;
-    int64_t ids_known;       /* the id file's last event when it was opened */
+    int64_t ids_known;       /* up to this event all ids are known: from the file, then added */
     struct moments *events;  /* sums of the journal's events; NULL while there is no event schema */
     int64_t learnt;          /* the last event in them */
+    int64_t stored;          /* the last event that snapshot and ids had when they were opened */
     int64_t snapshot_at;     /* the last event of the newest snapshot */
     struct schema *proposed; /* of the first event, until its batch is durable */
     struct snapshot train;   /* schema is NULL when there is none */
@@ -45,11 +48,10 @@ struct store {
 static bool make_paths(struct store *store, struct error *error)
 {
     const char *directory = store->config->data_dir;
-    if (strlen(directory) + sizeof "/models/9223372036854775807.json" > PATH_MAX)
+    if (snprintf(store->events_path, PATH_MAX, "%s/" SNAPSHOT_EVENTS, directory) >= PATH_MAX ||
+        snprintf(store->train_path, PATH_MAX, "%s/" SNAPSHOT_TRAIN, directory) >= PATH_MAX ||
+        snprintf(store->models_path, PATH_MAX, "%s/models", directory) >= PATH_MAX)
         return error_set(error, ERROR_SYSTEM, "the path of the data directory is too long");
-    snprintf(store->events_path, PATH_MAX, "%s/" SNAPSHOT_EVENTS, directory);
-    snprintf(store->train_path, PATH_MAX, "%s/" SNAPSHOT_TRAIN, directory);
-    snprintf(store->models_path, PATH_MAX, "%s/models", directory);
     return model_file_init(&store->model, directory, error);
 }
 
@@ -93,7 +95,8 @@ enum lock_result store_lock(struct store *store, struct error *error)
 
 void store_unlock(struct store *store)
 {
-    lock_release(&store->lock);
+    if (!store->journal || journal_settle(store->journal))
+        lock_release(&store->lock);
 }
 
 /* ------------------------------------------------------------------ catching up */
@@ -110,20 +113,25 @@ static bool load_events(struct store *store, struct snapshot *snapshot, struct e
     return error->kind == ERROR_ABSENT || error->kind == ERROR_DAMAGED;
 }
 
-/* Opens journal and ids where the snapshot left off, or where the ids do if that is earlier. */
+/* Opens journal and ids where the snapshot left off. Without the ids of its events, because their
+ * file was lost, the journal is read from its beginning, and the snapshot is not needed. */
 static bool open_journal(struct store *store, struct snapshot *snapshot, struct error *error)
 {
     const char *directory = store->config->data_dir;
-    struct journal_position known, start = snapshot->position;
+    struct journal_position known;
     store->journal = journal_open(directory, error);
     store->ids = store->journal ? ids_open(directory, store->config->id_window, error) : NULL;
     if (!store->ids || !ids_position(store->ids, &known, error))
         return false;
-    store->ids_known = known.seq;
-    if (known.seq < start.seq)
-        start = known;
-    if (start.seq > 0 && !journal_resume(store->journal, start, snapshot->schema, error))
+    store->stored = known.seq;
+    if (known.seq < snapshot->position.seq) {
+        store->stored = snapshot->position.seq;
+        snapshot_free(snapshot);
+    }
+    if (snapshot->schema &&
+        !journal_resume(store->journal, snapshot->position, snapshot->schema, error))
         return false;
+    store->ids_known = known.seq;
     store->events = snapshot->moments;
     store->learnt = store->snapshot_at = snapshot->position.seq;
     snapshot->moments = NULL;
@@ -160,6 +168,7 @@ static bool widen(struct moments *moments, const double *row, struct error *erro
 
 static bool start_moments(struct store *store, const struct schema *schema, struct error *error)
 {
+    moments_free(store->events);
     store->events = moments_new(schema->count);
     return store->events || error_memory(error);
 }
@@ -167,24 +176,25 @@ static bool start_moments(struct store *store, const struct schema *schema, stru
 static bool learn_event(struct store *store, const struct journal_event *event, struct error *error)
 {
     const struct schema *schema = journal_schema(store->journal);
-    if (!store->events && !start_moments(store, schema, error))
+    /* anew, because a first event of ours that was never stored may have had other features */
+    if (store->learnt == 0 && !start_moments(store, schema, error))
         return false;
-    if (!widen(store->events, event->row, error))
-        return false;
+    if (moments_reserve_accepted(store->events, event->row) != MOMENTS_OK)
+        return error_memory(error);
     moments_add(store->events, event->row);
     store->learnt = event->seq;
     return true;
 }
 
-/* The ids in memory must stay few, also while a lost index is made again. At the first event of a
+/* The ids in memory should stay few, also while a lost index is made again. At the first event of a
  * batch all ids in memory lie before the journal's position. */
-static bool bound_ids(struct store *store, const struct journal_event *event, struct error *error)
+static void bound_ids(struct store *store, const struct journal_event *event)
 {
     struct journal_position position = {.offset = event->offset, .seq = event->seq - 1};
-    if (ids_recent(store->ids) < SNAPSHOT_EVERY ||
-        event->offset != journal_position(store->journal).offset)
-        return true;
-    return ids_flush(store->ids, position, error);
+    struct error full;
+    if (ids_recent(store->ids) >= SNAPSHOT_EVERY &&
+        event->offset == journal_position(store->journal).offset)
+        ids_flush(store->ids, position, &full); /* without room on the disk they stay in memory */
 }
 
 static bool visit_event(void *context, const struct journal_event *event, struct error *error)
@@ -192,10 +202,15 @@ static bool visit_event(void *context, const struct journal_event *event, struct
     struct store *store = context;
     if (event->seq > store->learnt && !learn_event(store, event, error))
         return false;
-    if (!event->id || event->seq <= store->ids_known)
+    if (event->seq <= store->ids_known)
         return true;
-    return bound_ids(store, event, error) &&
-           ids_add(store->ids, event->id, event->id_length, event->offset, error);
+    if (event->id) {
+        bound_ids(store, event);
+        if (!ids_add(store->ids, event->id, event->id_length, event->offset, error))
+            return false;
+    }
+    store->ids_known = event->seq;
+    return true;
 }
 
 static bool refresh_train(struct store *store, struct error *error)
@@ -225,12 +240,17 @@ static bool refresh_train(struct store *store, struct error *error)
     return true;
 }
 
-/* A journal that was cut between two batches looks whole: what was made from it tells. */
-static bool check_complete(const struct store *store, struct error *error)
+/* The last event that is known to have been stored, from what was made from the journal. */
+static int64_t known_events(const struct store *store)
 {
-    int64_t events = store_events(store), known = store->ids_known;
-    if (store_model(store) && store_model(store)->events > known)
-        known = store_model(store)->events;
+    const struct model *model = store_model(store);
+    return model && model->events > store->stored ? model->events : store->stored;
+}
+
+/* A journal that was cut between two batches looks whole. */
+static bool check_complete(const struct store *store, int64_t known, struct error *error)
+{
+    int64_t events = store_events(store);
     return events >= known ||
            error_set(error, ERROR_DAMAGED,
                      JOURNAL_NAME
@@ -245,10 +265,10 @@ bool store_catch_up(struct store *store, struct error *error)
     struct error no_model;
     if (!store->journal && !open_files(store, error))
         return false;
-    if (!journal_replay(store->journal, visit_event, store, error) || !refresh_train(store, error))
-        return false;
     model_file_refresh(&store->model, &no_model);
-    if (!check_complete(store, error))
+    int64_t known = known_events(store);
+    if (!journal_replay(store->journal, known, visit_event, store, error) ||
+        !check_complete(store, known, error) || !refresh_train(store, error))
         return false;
     if (store->learnt - store->snapshot_at < SNAPSHOT_EVERY)
         return true;
@@ -286,12 +306,30 @@ struct moments *store_moments(const struct store *store, struct error *error)
         return NULL;
     }
     struct moments *all = moments_copy(events ? events : train);
-    if (!all || (events && train && moments_merge(all, train) != MOMENTS_OK)) {
-        moments_free(all);
-        error_memory(error);
-        return NULL;
-    }
-    return all;
+    if (all && (!events || !train || moments_merge(all, train) == MOMENTS_OK))
+        return all;
+    moments_free(all);
+    error_memory(error);
+    return NULL;
+}
+
+/* Whether `bytes` more fit on the volume without going below MIN_FREE. */
+static bool check_space(const struct store *store, uint64_t bytes, struct error *error)
+{
+    struct statvfs space;
+    if (statvfs(store->config->data_dir, &space) != 0)
+        return error_errno(error, "cannot tell the free space of the data directory");
+    if (space.f_flag & ST_RDONLY)
+        return error_set(error, ERROR_FULL, "the data directory is read-only");
+    uint64_t available = (uint64_t)space.f_bavail * space.f_frsize;
+    uint64_t needed = store->config->min_free + bytes + SPACE_SLACK;
+    return available >= needed ||
+           error_set(
+               error, ERROR_FULL,
+               "the volume has %llu MB of free space, and %llu MB are needed (MIN_FREE and what "
+               "is to be written): free some, then try again",
+               (unsigned long long)(available >> 20),
+               (unsigned long long)((needed + (1 << 20) - 1) >> 20));
 }
 
 /* ------------------------------------------------------------------ adding events */
@@ -320,7 +358,6 @@ static bool prepare_first(struct store *store, struct error *error)
     const struct schema *schema = store_schema(store);
     if (store_events(store) > 0 || store->batch_rows.length > 0)
         return true;
-    moments_free(store->events);
     return journal_set_schema(store->journal, schema, error) && start_moments(store, schema, error);
 }
 
@@ -328,7 +365,6 @@ static bool reserve(struct store *store, const double *row, struct error *error)
 {
     if (!widen(store->events, row, error))
         return false;
-    /* what both can hold, their union can hold */
     return !store->train.moments || widen(store->train.moments, row, error);
 }
 
@@ -352,7 +388,8 @@ static enum store_outcome compare_content(struct store *store, uint64_t offset, 
         if (event.row[i] != row[i]) {
             error_set(error, ERROR_CONFLICT,
                       "_id \"%.*s\" is already stored as event %lld with other content",
-                      (int)id_length, id, (long long)event.seq);
+                      id_length < ID_SHOWN_MAX ? (int)id_length : ID_SHOWN_MAX, id,
+                      (long long)event.seq);
             return STORE_REFUSED;
         }
     return STORE_DUPLICATE;
@@ -396,24 +433,6 @@ size_t store_batch_bytes(const struct store *store)
     return journal_open_bytes(store->journal);
 }
 
-static bool check_space(const struct store *store, struct error *error)
-{
-    struct statvfs space;
-    if (statvfs(store->config->data_dir, &space) != 0)
-        return error_errno(error, "cannot tell the free space of the data directory");
-    if (space.f_flag & ST_RDONLY)
-        return error_set(error, ERROR_FULL, "the data directory is read-only");
-    uint64_t available = (uint64_t)space.f_bavail * space.f_frsize;
-    uint64_t needed = store->config->min_free + store_batch_bytes(store) + BATCH_SLACK;
-    return available >= needed ||
-           error_set(
-               error, ERROR_FULL,
-               "the volume has only %llu MB of free space left (MIN_FREE wants %llu MB to stay "
-               "free): free some, then try again",
-               (unsigned long long)(available >> 20),
-               (unsigned long long)(store->config->min_free >> 20));
-}
-
 static void learn_batch(struct store *store)
 {
     size_t size = row_size(store);
@@ -425,15 +444,16 @@ static void learn_batch(struct store *store)
 bool store_commit(struct store *store, struct error *error)
 {
     struct journal_position before = journal_position(store->journal);
-    bool ok = !store->batch_rows.failed || error_memory(error);
-    if (store->batch_rows.length > 0) {
-        ok = ok && check_space(store, error) && journal_commit(store->journal, error);
-        if (ok) {
-            learn_batch(store);
-        } else {
-            journal_discard(store->journal);
-            ids_forget(store->ids, before.offset);
-        }
+    bool any = store->batch_rows.length > 0;
+    bool ok = store->batch_rows.failed
+                  ? error_memory(error)
+                  : !any || (check_space(store, store_batch_bytes(store), error) &&
+                             journal_commit(store->journal, error));
+    if (ok && any) {
+        learn_batch(store);
+    } else if (!ok) {
+        journal_discard(store->journal);
+        ids_forget(store->ids, before.offset);
     }
     buffer_clear(&store->batch_rows);
     store_unset_schema(store);
@@ -539,7 +559,7 @@ bool store_restore_model(struct store *store, struct error *error)
 bool store_publish_build(struct store *store, struct model *model, struct error *error)
 {
     int64_t last;
-    if (!last_version(store, &last, error))
+    if (!check_space(store, 0, error) || !last_version(store, &last, error))
         return false;
     model->version = last + 1;
     model->events = store_events(store);
