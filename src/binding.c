@@ -1,6 +1,7 @@
 #include "binding.h"
 
-#include <stdarg.h>
+#include "quote.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,23 +31,27 @@ bool binding_begin(struct binding *binding, const struct schema *schema, bool wi
     binding->with_target = with_target;
     binding->bound = 0;
     binding->problems[0] = '\0';
+    binding->untold = 0;
     memset(binding->seen, 0, schema->count + 1);
     return true;
 }
 
-__attribute__((format(printf, 2, 3))) static void problem(struct binding *binding,
-                                                          const char *format, ...)
+/* Tells of one name, unless there is no room any more. */
+static void problem(struct binding *binding, const char *before, const char *name,
+                    const char *after)
 {
+    char quoted[QUOTE_MAX], text[QUOTE_MAX + 64];
     size_t used = strlen(binding->problems);
-    if (used + 1 >= sizeof binding->problems)
-        return; /* enough is told */
-    va_list arguments;
-    va_start(arguments, format);
-    if (used > 0)
-        used += (size_t)snprintf(binding->problems + used, sizeof binding->problems - used, "; ");
-    if (used < sizeof binding->problems)
-        vsnprintf(binding->problems + used, sizeof binding->problems - used, format, arguments);
-    va_end(arguments);
+    if (binding->untold > 0) {
+        binding->untold++;
+        return;
+    }
+    int length = snprintf(text, sizeof text, "%s%s%s%s", used ? "; " : "", before,
+                          quote(quoted, name, strlen(name)), after);
+    if (used + (size_t)length < sizeof binding->problems)
+        memcpy(binding->problems + used, text, (size_t)length + 1);
+    else
+        binding->untold = 1;
 }
 
 static long find_field(const struct binding *binding, const char *name)
@@ -60,20 +65,20 @@ void binding_value(struct binding *binding, const char *name, enum binding_value
 {
     long field = find_field(binding, name);
     if (field < 0) {
-        problem(binding, "unknown %s \"%.64s\"", name[0] == '_' ? "option" : "feature", name);
+        problem(binding, name[0] == '_' ? "unknown option " : "unknown feature ", name, "");
         return;
     }
     if (binding->seen[field]) {
-        problem(binding, "\"%.64s\" is repeated", name);
+        problem(binding, "", name, " is repeated");
         return;
     }
     binding->seen[field] = 1;
     binding->bound++;
     binding->row[field] = value;
     if (kind == BINDING_NOT_A_NUMBER)
-        problem(binding, "\"%.64s\" is not a number", name);
+        problem(binding, "", name, " is not a number");
     else if (kind == BINDING_TOO_LARGE)
-        problem(binding, "\"%.64s\" is beyond the range of a double", name);
+        problem(binding, "", name, " is beyond the range of a double");
 }
 
 static void name_missing(struct binding *binding)
@@ -81,9 +86,9 @@ static void name_missing(struct binding *binding)
     const struct schema *schema = binding->schema;
     for (size_t i = 0; i < schema->count; i++)
         if (!binding->seen[i])
-            problem(binding, "missing feature \"%.64s\"", schema->names[i]);
+            problem(binding, "missing feature ", schema->names[i], "");
     if (binding->with_target && !binding->seen[schema->count])
-        problem(binding, "missing \"" SCHEMA_TARGET "\"");
+        problem(binding, "missing ", SCHEMA_TARGET, "");
 }
 
 bool binding_end(struct binding *binding, struct error *error)
@@ -92,6 +97,9 @@ bool binding_end(struct binding *binding, struct error *error)
         name_missing(binding);
     if (binding->problems[0] == '\0')
         return true;
+    if (binding->untold > 0)
+        return error_set(error, ERROR_UNUSABLE, "%s; and %zu more", binding->problems,
+                         binding->untold);
     return error_set(error, ERROR_UNUSABLE, "%s", binding->problems);
 }
 

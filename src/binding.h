@@ -20,6 +20,7 @@ struct binding {
     size_t capacity;     /* of both */
     size_t bound;        /* how many distinct fields have been seen */
     char problems[400];  /* what is wrong so far, "; " between */
+    size_t untold;       /* how much more is wrong than `problems` has room for */
 };
 
 enum binding_value {
