@@ -27,15 +27,16 @@ free_port() {
 }
 
 is_alive() {
-    [ -d "/proc/$1" ] && ! grep -q '^State:.*Z' "/proc/$1/status"
+    local stat
+    read -r stat 2>/dev/null <"/proc/$1/stat" && [[ ${stat##*) } != Z* ]]
 }
 
 is_gone() {
     ! is_alive "$1"
 }
 
-answers_or_is_gone() {
-    curl -sf --max-time 5 "$URL/healthz" || is_gone "$SERVICE"
+is_ready_or_gone() {
+    grep -q ' ready on ' "$LOG" || is_gone "$SERVICE"
 }
 
 # launch [NAME=VALUE...]: status 1 when the service ends instead of answering; its output is in LOG
@@ -47,7 +48,7 @@ launch() {
     env "PORT=$port" "DATA_DIR=$DATA" WORKERS=2 "$@" "$TRENDLINE" serve >"$LOG" 2>&1 &
     SERVICE=$!
     on_exit "kill_service $SERVICE"
-    wait_until 30 answers_or_is_gone
+    wait_until 30 is_ready_or_gone
     is_alive "$SERVICE"
 }
 
@@ -91,21 +92,20 @@ kill_service() {
     wait "${1:-$SERVICE}"
 } 2>/dev/null # the shell would tell of each
 
-# group_of PID: the living processes of that launcher, itself first
+# group_of PID: the living processes of that launcher, itself first. Forks nothing: it is used to wait.
 group_of() {
-    local child
+    local child children
     is_alive "$1" || return 0
     echo "$1"
-    for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do group_of "$child"; done
+    read -r -a children 2>/dev/null <"/proc/$1/task/$1/children"
+    for child in "${children[@]}"; do group_of "$child"; done
 }
 
 # pids_of NAME: the service's processes with that name: predict, action, build, nginx
 pids_of() {
-    local pid
-    for pid in $(group_of "$SERVICE"); do
-        case $(cat "/proc/$pid/comm" 2>/dev/null) in
-        "$1") echo "$pid" ;;
-        esac
+    local pid name
+    group_of "$SERVICE" | while read -r pid; do
+        read -r name 2>/dev/null <"/proc/$pid/comm" && [ "$name" = "$1" ] && echo "$pid"
     done
 }
 
@@ -115,7 +115,8 @@ pids_of() {
 answer() {
     local path=$1 status
     shift
-    : >"$SCRATCH/headers" >"$SCRATCH/body"
+    rm -f "$SCRATCH/headers" "$SCRATCH/body"
+    touch "$SCRATCH/headers" "$SCRATCH/body"
     status=$(curl -sg --max-time 120 -D "$SCRATCH/headers" -o "$SCRATCH/body" -w '%{http_code}' \
         "$@" "$URL$path")
     printf '%s %s' "$status" "$(cat "$SCRATCH/body")"
@@ -159,15 +160,17 @@ refuses() {
 # raw TEXT: the whole answer to these very bytes (notation of printf %b), as far as it comes
 raw() {
     exec 3<>"/dev/tcp/127.0.0.1/${URL##*:}"
-    printf %b "$1" >&3
+    printf %b "$1" >"$SCRATCH/request" # to be sent in one piece: the answer may come before the end
+    cat "$SCRATCH/request" >&3
     timeout 20 cat <&3
     exec 3>&-
 }
 
 # raw_refuses NAME STATUS TEXT REQUEST: as `refuses`, for what curl would not send
 raw_refuses() {
-    raw "$4" | tee >(sed '1,/^\r*$/d' >"$SCRATCH/body") | sed '/^\r*$/q' >"$SCRATCH/headers"
-    wait_until 5 test -s "$SCRATCH/body"
+    raw "$4" >"$SCRATCH/raw"
+    sed '/^\r*$/q' "$SCRATCH/raw" >"$SCRATCH/headers"
+    sed '1,/^\r*$/d' "$SCRATCH/raw" >"$SCRATCH/body"
     check_equal "$1" "$2 " "$(header_status) $(error_faults)"
     check_contains "$1: the sentence" "$3" "$(jq -r '.error' "$SCRATCH/body" 2>&1)"
 }

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# POST /build, the versions that it makes, and both ways of learning.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh source=service.bash
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/service.bash"
+
+# what a model is apart from its name: the same for the same rows
+learnt='[.features,.rows,.events,.rank,.aliased,.intercept,.coefficients,.mse,.r2,.remainder]'
+
+test_first_build() {
+    refuses "nothing to train on" 409 '' /build -X POST
+    check_equal "no version comes of it" "" "$(find "$DATA" -name '0*.json')"
+    answer /action -d '{"a":0,"b":0,"target":1.5}' >/dev/null
+    check_equal "before the first build events are only remembered" 503 "$(status "/predict?a=0&b=0")"
+    answer /action -d '{"a":1,"b":0,"target":3}{"a":0,"b":1,"target":4}{"a":2,"b":1,"target":8.5}' >/dev/null
+    answer /build -X POST >/dev/null
+    check_equal "the first build" 200 "$(header_status)"
+    check_equal "its type" application/json "$(header Content-Type)"
+    check_equal "it answers the model" "$(cat "$SCRATCH/body")" "$(curl -s "$URL/model")"
+    check_equal "which is model.json" "$(cat "$SCRATCH/body")" "$(cat "$DATA/model.json")"
+    check_equal "and the first version" "$(cat "$SCRATCH/body")" "$(cat "$DATA/models/000001.json")"
+}
+
+# worked out by hand from the normal equations of the four events
+test_fields() {
+    check_equal "version, model, target" '[1,"linear","target"]' "$(model '[.version,.model,.target]')"
+    check_equal "features" '["a","b"]' "$(model .features)"
+    check_equal "rows and rank" '[4,3]' "$(model '[.rows,.rank]')"
+    check_equal "aliased" '[]' "$(model .aliased)"
+    check_equal "created" true "$(model '.created | test("^20..-..-..T..:..:..Z$")')"
+    check_equal "intercept and coefficients" '[1.2,{"a":2.1,"b":2.95}]' \
+        "$(model '[.intercept,.coefficients]')"
+    check_close "mse" 0.05625 "$(model .mse)" 15
+    check_close "r2" 0.9917431192660551 "$(model .r2)" 15
+}
+
+test_online() {
+    check_equal "LEARN=online: an event" 201 "$(status /action -d '{"a":1,"b":1,"target":9}')"
+    check_equal "moves the model" '[1,5]' "$(model '[.version,.rows]')"
+    local online
+    online=$(model "$learnt")
+    answer "/predict?a=1&b=1" >/dev/null
+    check_equal "and what predictions tell of it" "1 5" "$(header X-Model-Version) $(header X-Model-Events)"
+    check_equal "the version as built stays" 4 "$(jq .rows "$DATA/models/000001.json")"
+    check_equal "a build" 200 "$(build)"
+    check_equal "is the next version" '[2,5]' "$(model '[.version,.rows]')"
+    check_equal "and the same bits" "$online" "$(model "$learnt")"
+    check_equal "it has a file of its own" 2 "$(jq .version "$DATA/models/000002.json")"
+}
+
+test_versions() {
+    local n pids=()
+    for n in 3 4 5; do build >/dev/null; done
+    check_equal "versions count up" 5 "$(model .version)"
+    check_equal "each is kept" "1 2 3 4 5" \
+        "$(for n in "$DATA"/models/*; do jq .version "$n"; done | paste -sd' ' -)"
+    check_equal "a body is ignored" 200 "$(status /build -d '{"what":')"
+    check_equal "of any type and size" 200 \
+        "$(head -c 1000000 /dev/zero | status /build -H 'Content-Type: x/y' --data-binary @-)"
+    for n in {1..8}; do
+        curl -s --max-time 60 -X POST "$URL/build" -o "$SCRATCH/build.$n" &
+        pids+=($!)
+    done
+    wait "${pids[@]}"
+    check_equal "builds queue up" '[8,9,10,11,12,13,14,15]' \
+        "$(jq -sc 'map(.version) | sort' "$SCRATCH"/build.?)"
+    refuses "GET /build" 405 POST /build
+    check_contains "GET /build: Allow" POST "$(header Allow)"
+    check_equal "OPTIONS /build" "204 " "$(answer /build -X OPTIONS)"
+}
+
+test_learn_build() {
+    new_data
+    start_service LEARN=build
+    learn_plane
+    answer "/predict?a=10&b=100" >/dev/null
+    local before after
+    before=$(cat "$DATA/model.json")
+    check_equal "LEARN=build: an event" 201 "$(status /action -d '{"a":1,"b":1,"target":66}')"
+    check_equal "does not move the model" "$before" "$(curl -s "$URL/model")"
+    check_equal "nor the predictions" '200 {"prediction": 321}' "$(answer "/predict?a=10&b=100")"
+    check_equal "nor what they tell" 4 "$(header X-Model-Events)"
+    build >/dev/null
+    check_equal "a build does" '[2,5]' "$(model '[.version,.rows]')"
+    after=$(model "$learnt")
+    stop_service
+    start_service LEARN=online
+    check_equal "online has nothing to add" "$after" "$(model "$learnt")"
+    stop_service
+}
+
+test_aliased() {
+    new_data
+    start_service
+    answer /action -d '{"a":1,"b":2,"c":7,"target":1}{"a":2,"b":4,"c":7,"target":3}
+        {"a":4,"b":8,"c":7,"target":7}' >/dev/null
+    build >/dev/null
+    check_equal "constant and dependent columns" '[2,["b","c"],{"a":2,"b":0,"c":0}]' \
+        "$(model '[.rank,.aliased,.coefficients]')"
+    check_equal "prediction works" '200 {"prediction": 9}' "$(answer "/predict?a=5&b=123&c=-9")"
+    answer /action -d '{"a":4,"b":9,"c":7,"target":8}' >/dev/null
+    check_equal "an event can make a column count" '[3,["c"],1]' \
+        "$(model '[.rank,.aliased,.coefficients.b]')"
+    stop_service
+}
+
+test_one_event() {
+    new_data
+    start_service
+    answer /action -d '{"a":3,"target":7}' >/dev/null
+    build >/dev/null
+    check_equal "a model of one event" '[1,["a"],7,null]' "$(model '[.rows,.aliased,.intercept,.r2]')"
+    check_equal "predicts it" '200 {"prediction": 7}' "$(answer "/predict?a=8")"
+    stop_service
+}
+
+new_data
+start_service
+test_first_build
+test_fields
+test_online
+test_versions
+stop_service
+test_learn_build
+test_aliased
+test_one_event
+check_report http/build
