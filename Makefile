@@ -21,13 +21,17 @@ LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 LIB      := $(BUILD)/libtrendline.a
 CGI      := $(patsubst cgi-bin/%.c,$(BUILD)/cgi-bin/%,$(wildcard cgi-bin/*.c))
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+# each twice: over the inputs that are kept, and with libFuzzer
+REPLAY   := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS  := $(REPLAY:$(BUILD)/tests/%=$(BUILD)/fuzz/%)
+BENCH    := $(patsubst bench/programs/%.c,$(BUILD)/bench/%,$(wildcard bench/programs/*.c))
 
 # What the launcher looks for beside the executable, in build/ and where it is installed alike.
 PARTS    := $(BUILD)/nginx.conf $(patsubst %,$(BUILD)/%,$(wildcard services/*))
 
-C_FILES  := $(wildcard src/*.[ch] cgi-bin/*.c tests/unit/*.[ch])
+C_FILES  := $(wildcard src/*.[ch] cgi-bin/*.c tests/unit/*.[ch] tests/fuzz/*.[ch] bench/*.c bench/programs/*.c)
 SCRIPTS  := $(wildcard services/* tools/install-packages tools/check-* .ci/run tests/run tests/*.sh \
-              tests/*/*.sh tests/*/*.bash)
+              tests/*/*.sh tests/*/*.bash bench/run bench/*.sh)
 ENGINE    = $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
 # `make V=1` shows the commands.
@@ -38,7 +42,7 @@ SANITIZE := -fsanitize=address,undefined
 LIBDIR   := $(DESTDIR)$(PREFIX)/lib/trendline
 
 .DELETE_ON_ERROR:
-.PHONY: all binaries tests run test check-asan lint image test-image install clean help
+.PHONY: all binaries tests fuzzers run test bench check-asan fuzz lint image test-image install clean help
 
 all: ## build everything into build/
 	@tools/install-packages build
@@ -52,11 +56,23 @@ run: ## serve http://127.0.0.1:8080 on ./hostfiles (PORT=, DATA_DIR=); Ctrl-C st
 test: ## run all tests that need no container engine
 	@tools/install-packages build run test
 	@$(SUBMAKE) binaries tests
-	@BUILD=$(BUILD) tests/run $(UNIT) tests/cli tests/http
+	@BUILD=$(BUILD) tests/run $(UNIT) $(REPLAY) tests/cli tests/http
+
+bench: ## measure against the limits and peers, into bench/RESULTS.md; takes half an hour
+	@tools/install-packages build run bench
+	@$(SUBMAKE) binaries $(BENCH) $(BUILD)/bench/no_sync.so
+	@BUILD=$(BUILD) bench/run
 
 check-asan: ## the same tests under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=build-asan LDFLAGS='$(SANITIZE)' test \
 	    CFLAGS='-O1 -g $(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE'
+
+fuzz: ## feed made-up input to every parser, FUZZ_SECONDS (30) for each
+	@tools/install-packages build fuzz
+	@$(SUBMAKE) BUILD=build-fuzz CC=clang LDFLAGS=-fsanitize=fuzzer,address,undefined fuzzers \
+	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	    -fno-omit-frame-pointer -U_FORTIFY_SOURCE -Wno-format-nonliteral'
+	@tests/fuzz/run.sh $(FUZZERS:$(BUILD)/%=build-fuzz/%)
 
 lint: ## static checks
 	@tools/install-packages build run lint
@@ -87,12 +103,15 @@ install: ## install below PREFIX (/usr/local), as seen from DESTDIR
 	ln -sfn ../lib/trendline/trendline $(DESTDIR)$(PREFIX)/bin/trendline
 
 clean: ## remove what was built
-	rm -rf build build-asan build-lint
+	rm -rf build build-asan build-lint build-fuzz
 
 binaries: $(BUILD)/trendline $(CGI) $(PARTS)
 	@: # says nothing when there is nothing to do
 
-tests: $(UNIT)
+tests: $(UNIT) $(REPLAY)
+	@:
+
+fuzzers: $(FUZZERS)
 	@:
 
 $(PARTS): $(BUILD)/%: %
@@ -100,12 +119,22 @@ $(PARTS): $(BUILD)/%: %
 	$(Q)cp -p $< $@
 
 $(BUILD)/trendline: $(BUILD)/obj/src/main.o $(LIB)
+$(BENCH): $(BUILD)/bench/%: $(BUILD)/obj/bench/programs/%.o $(LIB)
 $(CGI): $(BUILD)/cgi-bin/%: $(BUILD)/obj/cgi-bin/%.o $(LIB)
 $(UNIT): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
-$(BUILD)/trendline $(CGI) $(UNIT):
+$(REPLAY): $(BUILD)/tests/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(LIB)
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
+# What can be made to fail there, so that every way out is taken.
+$(BUILD)/tests/test_sync: ALL_LDFLAGS += -Wl,--wrap=fdatasync,--wrap=ftruncate
+$(BUILD)/tests/test_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+$(BUILD)/trendline $(CGI) $(UNIT) $(BENCH) $(REPLAY) $(FUZZERS):
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/bench/no_sync.so: bench/no_sync.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -shared -fPIC -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
