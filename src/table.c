@@ -93,11 +93,23 @@ static char *copy_name(struct cell cell)
     return name;
 }
 
+/* How long copy_name makes it. */
+static size_t name_length(struct cell cell)
+{
+    size_t length = cell.length;
+    for (size_t i = 0; i < cell.length && cell.quoted; i++)
+        if (cell.text[i] == '"') {
+            i++;
+            length--;
+        }
+    return length;
+}
+
 static const char *fault_of_name(struct cell cell)
 {
     if (cell.length == 0)
         return "the name is empty";
-    if (cell.length > TABLE_NAME_MAX)
+    if (name_length(cell) > TABLE_NAME_MAX)
         return "the name is too long";
     if (!utf8_valid(cell.text, cell.length))
         return "the name is not valid UTF-8";
