@@ -71,7 +71,7 @@ fuzz: ## feed made-up input to every parser, FUZZ_SECONDS (30) for each
 	@tools/install-packages build fuzz
 	@$(SUBMAKE) BUILD=build-fuzz CC=clang LDFLAGS=-fsanitize=fuzzer,address,undefined fuzzers \
 	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
-	    -fno-omit-frame-pointer -U_FORTIFY_SOURCE -Wno-format-nonliteral'
+	    -fno-omit-frame-pointer -U_FORTIFY_SOURCE'
 	@tests/fuzz/run.sh $(FUZZERS:$(BUILD)/%=build-fuzz/%)
 
 lint: ## static checks

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_text(struct error *error, enum error_kind kind, const char *format,
-                     va_list arguments)
+__attribute__((format(printf, 3, 0))) static void
+set_text(struct error *error, enum error_kind kind, const char *format, va_list arguments)
 {
     error->kind = kind;
     vsnprintf(error->text, sizeof error->text, format, arguments);

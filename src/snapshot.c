@@ -107,15 +107,14 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
     return true;
 }
 
-/* One line `j k HEX EXPONENT`; it is terminated by a newline, which the caller made a NUL. */
-static bool read_sum(struct moments *moments, char *line, mpz_t value)
+/* The line `j k HEX EXPONENT` of S_jk; it is terminated by a newline, which the caller made a NUL.
+ */
+static bool read_sum(struct moments *moments, size_t j, size_t k, char *line, mpz_t value)
 {
-    char *at = line, *digits;
-    size_t columns = moments_features(moments) + 2;
-    unsigned long j = strtoul(at, &at, 10), k = strtoul(at, &at, 10);
-    if (*at != ' ' || j > k || k >= columns)
+    char *at = line;
+    if (strtoul(at, &at, 10) != j || strtoul(at, &at, 10) != k || *at != ' ')
         return false;
-    digits = at + 1;
+    char *digits = at + 1;
     at = strchr(digits, ' ');
     if (!at)
         return false;
@@ -125,22 +124,25 @@ static bool read_sum(struct moments *moments, char *line, mpz_t value)
            moments_set_sum(moments, j, k, value, exponent);
 }
 
+/* All sums, in their order, and nothing else. */
 static bool read_sums(struct moments *moments, char *at, char *end)
 {
+    size_t columns = moments_features(moments) + 2;
     mpz_t value;
     mpz_init(value);
     bool ok = true;
-    while (ok && at < end) {
-        char *newline = memchr(at, '\n', (size_t)(end - at));
-        ok = newline != NULL;
-        if (ok) {
-            *newline = '\0';
-            ok = read_sum(moments, at, value);
-            at = newline + 1;
+    for (size_t j = 0; j < columns; j++)
+        for (size_t k = j; k < columns && ok; k++) {
+            char *newline = memchr(at, '\n', (size_t)(end - at));
+            ok = newline != NULL;
+            if (ok) {
+                *newline = '\0';
+                ok = read_sum(moments, j, k, at, value);
+                at = newline + 1;
+            }
         }
-    }
     mpz_clear(value);
-    return ok;
+    return ok && at == end;
 }
 
 static bool read_text(struct snapshot *snapshot, struct buffer *text, struct error *error)
