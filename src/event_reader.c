@@ -1,6 +1,7 @@
 #include "event_reader.h"
 
 #include "number.h"
+#include "utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -45,6 +46,17 @@ static bool parse_ahead(struct event_reader *reader, struct error *error)
     return result == EVENT_END;
 }
 
+static void find_id_column(struct event_reader *reader)
+{
+    struct table *table = reader->body.table;
+    reader->id_column = SIZE_MAX;
+    for (size_t i = 0; i < table_columns(table); i++)
+        if (strcmp(table_column_name(table, i), id_option) == 0) {
+            reader->id_column = i;
+            table_set_text_column(table, i);
+        }
+}
+
 bool event_reader_open(struct event_reader *reader, struct request *request, struct error *error)
 {
     *reader = (struct event_reader){0};
@@ -52,6 +64,7 @@ bool event_reader_open(struct event_reader *reader, struct request *request, str
         return false;
     if (!reader->body.is_table)
         return request->content_length > EVENT_READER_AHEAD || parse_ahead(reader, error);
+    find_id_column(reader);
     reader->cells = calloc(table_columns(reader->body.table), sizeof *reader->cells);
     return reader->cells || error_memory(error);
 }
@@ -65,6 +78,7 @@ void event_reader_close(struct event_reader *reader)
     free(reader->ahead);
     free(reader->cells);
     binding_free(&reader->binding);
+    buffer_free(&reader->id_text);
     buffer_free(&reader->id);
 }
 
@@ -153,48 +167,63 @@ void binding_object(struct binding *binding, const struct json *object, const ch
     }
 }
 
-/* An id is a string; a whole number is taken for its digits, since database keys are such. */
-static bool id_text(const struct json *member, char digits[static NUMBER_TEXT_MAX],
-                    const char **text, struct error *error)
+/* Takes an id that was given as text. */
+static bool take_id(struct event_reader *reader, const char *text, size_t length,
+                    struct event *event, struct error *error)
 {
-    if (json_kind(member) == JSON_STRING) {
-        *text = json_string(member);
-    } else if (json_kind(member) == JSON_NUMBER && fabs(json_number(member)) <= 0x1p53 &&
-               trunc(json_number(member)) == json_number(member)) {
-        number_format(json_number(member), digits);
-        *text = digits;
-    } else {
-        return error_set(error, ERROR_UNUSABLE,
-                         "_id must be a string or a whole number up to 2^53");
-    }
-    size_t length = strlen(*text);
+    if (length == 0 || length > IDS_LENGTH_MAX)
+        return error_set(error, ERROR_UNUSABLE, "_id must have 1 to %d bytes, and has %zu",
+                         IDS_LENGTH_MAX, length);
+    if (!utf8_valid(text, length))
+        return error_set(error, ERROR_UNUSABLE, "_id is not valid UTF-8");
     for (size_t i = 0; i < length; i++)
-        if ((unsigned char)(*text)[i] < 0x20 || (*text)[i] == 0x7F)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
             return error_set(error, ERROR_UNUSABLE, "_id has a control character");
-    return (length > 0 && length <= IDS_LENGTH_MAX) ||
-           error_set(error, ERROR_UNUSABLE, "_id must have 1 to %d bytes, and has %zu",
-                     IDS_LENGTH_MAX, length);
+    buffer_clear(&reader->id);
+    json_write_string(&reader->id, text, length);
+    if (reader->id.failed)
+        return error_memory(error);
+    event->id = reader->id.data + 1;
+    event->id_length = reader->id.length - 2;
+    return true;
 }
 
-static bool bind_id(struct event_reader *reader, struct event *event, struct error *error)
+/* A string; a whole number is taken for its digits, since database keys are such. */
+static bool take_member_id(struct event_reader *reader, struct event *event, struct error *error)
 {
     char digits[NUMBER_TEXT_MAX];
-    const char *text = NULL;
     const struct json *member = json_get(reader->json, id_option);
     if (!member)
         return true;
     for (const struct json *other = json_next(member); other; other = json_next(other))
         if (strcmp(json_name(other), id_option) == 0)
             return error_set(error, ERROR_UNUSABLE, "\"_id\" is repeated");
-    if (!id_text(member, digits, &text, error))
-        return false;
-    buffer_clear(&reader->id);
-    json_write_string(&reader->id, text, strlen(text));
-    if (reader->id.failed)
+    if (json_kind(member) == JSON_STRING)
+        return take_id(reader, json_string(member), strlen(json_string(member)), event, error);
+    if (json_kind(member) != JSON_NUMBER || fabs(json_number(member)) > 0x1p53 ||
+        trunc(json_number(member)) != json_number(member))
+        return error_set(error, ERROR_UNUSABLE,
+                         "_id must be a string or a whole number up to 2^53");
+    return take_id(reader, digits, number_format(json_number(member), digits), event, error);
+}
+
+static bool take_cell_id(struct event_reader *reader, struct event *event, struct error *error)
+{
+    if (reader->id_column == SIZE_MAX)
+        return true;
+    buffer_clear(&reader->id_text);
+    table_text(reader->body.table, &reader->id_text);
+    if (reader->id_text.failed)
         return error_memory(error);
-    event->id = reader->id.data + 1;
-    event->id_length = reader->id.length - 2;
-    return true;
+    return take_id(reader, reader->id_text.data, reader->id_text.length, event, error);
+}
+
+static void bind_cells(struct event_reader *reader)
+{
+    for (size_t i = 0; i < table_columns(reader->body.table); i++)
+        if (i != reader->id_column)
+            binding_value(&reader->binding, table_column_name(reader->body.table, i),
+                          BINDING_NUMBER, reader->cells[i]);
 }
 
 bool event_reader_bind(struct event_reader *reader, const struct schema *schema,
@@ -205,13 +234,12 @@ bool event_reader_bind(struct event_reader *reader, const struct schema *schema,
     if (!binding_begin(binding, schema, true, error))
         return false;
     if (reader->body.is_table)
-        for (size_t i = 0; i < table_columns(reader->body.table); i++)
-            binding_value(binding, table_column_name(reader->body.table, i), BINDING_NUMBER,
-                          reader->cells[i]);
+        bind_cells(reader);
     else
         binding_object(binding, reader->json, id_option);
     if (!binding_end(binding, error))
         return false;
     event->row = binding->row;
-    return reader->body.is_table || bind_id(reader, event, error);
+    return reader->body.is_table ? take_cell_id(reader, event, error)
+                                 : take_member_id(reader, event, error);
 }

@@ -28,9 +28,11 @@ struct event_reader {
     struct json *json;   /* the event last fetched, of a JSON body */
     struct json **ahead; /* events parsed before they are fetched; NULL: streamed */
     size_t ahead_count, ahead_next;
-    double *cells; /* the row last fetched, of a table */
+    double *cells;    /* the row last fetched, of a table */
+    size_t id_column; /* of a table; SIZE_MAX: none */
     struct binding binding;
-    struct buffer id; /* with its quotes */
+    struct buffer id_text; /* of a table's row */
+    struct buffer id;      /* escaped, with its quotes */
 };
 
 /* As body_open, or what is wrong with a short body's JSON; to be closed in any case. The reader

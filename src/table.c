@@ -21,6 +21,8 @@ struct table {
     bool header;
     size_t columns;
     char **column_names;
+    size_t text_column; /* SIZE_MAX: none */
+    struct cell text;   /* of the row last read */
 };
 
 /* "NAME:LINE", as errors begin. */
@@ -78,22 +80,26 @@ static bool survey(struct table *table, const char *line, size_t length, struct 
     return table->column_names ? true : error_memory(error);
 }
 
-/* The cell's text with doubled quotes made single; NULL without memory. */
-static char *copy_name(struct cell cell)
+/* Writes the cell's text with doubled quotes made single; returns its end. */
+static char *unquote(struct cell cell, char *out)
 {
-    char *name = malloc(cell.length + 1), *out = name;
-    if (!name)
-        return NULL;
     for (size_t i = 0; i < cell.length; i++) {
         *out++ = cell.text[i];
         if (cell.quoted && cell.text[i] == '"')
             i++; /* its double */
     }
-    *out = '\0';
+    return out;
+}
+
+static char *copy_name(struct cell cell)
+{
+    char *name = malloc(cell.length + 1);
+    if (name)
+        *unquote(cell, name) = '\0';
     return name;
 }
 
-/* How long copy_name makes it. */
+/* How long unquote makes it. */
 static size_t name_length(struct cell cell)
 {
     size_t length = cell.length;
@@ -202,6 +208,7 @@ static struct table *allocate(const char *name, struct error *error)
     struct table *table = calloc(1, sizeof *table);
     if (table) {
         table->file = -1;
+        table->text_column = SIZE_MAX;
         table->name = strdup(name);
         if (table->name)
             return table;
@@ -335,17 +342,27 @@ static enum table_result explain(const struct table *table, const char *line, si
     struct cells cells = cells_of(line, length, table->delimiter);
     bool fine = check_count(table, line, length, error);
     for (size_t column = 0; fine && column < table->columns; column++)
-        fine = cells_next(&cells, &cell) && check_cell(table, column, cell, error);
+        fine = cells_next(&cells, &cell) &&
+               (column == table->text_column || check_cell(table, column, cell, error));
     return TABLE_ERROR;
 }
 
-static bool read_row(const struct table *table, const char *line, size_t length, double *row)
+static bool read_cell(struct table *table, size_t column, struct cell cell, double *value)
+{
+    if (column != table->text_column)
+        return number_parse(cell.text, cell.length, value) == NUMBER_OK;
+    table->text = cell;
+    *value = 0;
+    return true;
+}
+
+static bool read_row(struct table *table, const char *line, size_t length, double *row)
 {
     struct cells cells = cells_of(line, length, table->delimiter);
     struct cell cell;
     for (size_t column = 0; column < table->columns; column++)
         if (!cells.more || !cells_next(&cells, &cell) ||
-            number_parse(cell.text, cell.length, &row[column]) != NUMBER_OK)
+            !read_cell(table, column, cell, &row[column]))
             return false;
     return !cells.more;
 }
@@ -358,6 +375,18 @@ enum table_result table_next(struct table *table, double *row, struct error *err
     if (result != TABLE_ROW || read_row(table, line, length, row))
         return result;
     return explain(table, line, length, error);
+}
+
+void table_set_text_column(struct table *table, size_t column)
+{
+    table->text_column = column;
+}
+
+void table_text(const struct table *table, struct buffer *out)
+{
+    char *room = buffer_reserve(out, table->text.length);
+    if (room)
+        out->length += (size_t)(unquote(table->text, room) - room);
 }
 
 uint64_t table_line(const struct table *table)

@@ -11,6 +11,7 @@
 #ifndef TRENDLINE_TABLE_H
 #define TRENDLINE_TABLE_H
 
+#include "buffer.h"
 #include "error.h"
 
 #include <stdbool.h>
@@ -47,6 +48,11 @@ enum table_result { TABLE_ROW, TABLE_END, TABLE_ERROR };
  * this row that will not do (a cell that is no number, too many cells or too few), and the next can
  * be read. */
 enum table_result table_next(struct table *table, double *row, struct error *error);
+
+/* One column may hold text instead of numbers: of its cell the row has 0, and table_text appends
+ * what it says, without quotes, until the next row is read. */
+void table_set_text_column(struct table *table, size_t column);
+void table_text(const struct table *table, struct buffer *out);
 
 uint64_t table_line(const struct table *table); /* line number of the row last read, from 1 */
 uint64_t

@@ -53,6 +53,17 @@ test_bulk() {
     check_equal "stored once" 1 "$(stored z)"
 }
 
+# The ids of a table are text, also where they look like numbers.
+test_table() {
+    printf '_id,a,target\nrow 1,1,3\n"quoted ""1""",1,3\n007,1,3\nrow 1,1,3\nrow 1,2,3\n,1,3\n' |
+        answer /action -H 'Content-Type: text/csv' --data-binary @- >/dev/null
+    check_equal "in a table" '[3,1,2,[4,5]]' \
+        "$(jq -c '[.accepted,.duplicates,.rejected,[.errors[].index]]' "$SCRATCH/body")"
+    check_equal "the journal has the texts" '["row 1","quoted \"1\"","007"]' \
+        "$(tail -n 3 "$DATA/actions.jsonl" | jq -sc 'map(._id)')"
+    check_equal "the same id in JSON" 200 "$(answer /action -d '{"_id":"007","a":1,"target":3}' | cut -c-3)"
+}
+
 # Forty clients send the same event at once: one stores it, and all learn its number.
 test_race() {
     local n pids=()
@@ -101,6 +112,7 @@ test_one
 test_forms
 test_bulk
 test_race
+test_table
 test_restart
 test_window
 check_report http/ids
