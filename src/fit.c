@@ -127,7 +127,7 @@ static void set_errors(struct fit *fit, const struct normal *normal)
     mpz_clears(residual, total, NULL);
 }
 
-static struct fit *fit_alloc(size_t features, struct error *error)
+struct fit *fit_alloc(size_t features, struct error *error)
 {
     struct fit *fit = calloc(1, sizeof *fit);
     if (fit) {

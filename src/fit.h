@@ -40,6 +40,8 @@ struct fit {
  * before it is, root mean square, below 2^-53 of its own root mean square: below the rounding of
  * its values to doubles. The caller owns the result. */
 struct fit *fit_new(const struct moments *moments, size_t *column, struct error *error);
+/* A fit of zeros, for a reader to fill in; NULL without memory. */
+struct fit *fit_alloc(size_t features, struct error *error);
 void fit_free(struct fit *fit);
 
 /* Σ (hi_j + lo_j) x_j, with x_0 = 1, as if computed exactly and rounded once; infinite when it is

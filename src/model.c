@@ -203,28 +203,14 @@ static bool parse_fit(struct model *model, const struct json *json)
            parse_coefficients(model, remainder, false);
 }
 
-static struct fit *new_fit(size_t features)
-{
-    struct fit *fit = calloc(1, sizeof *fit);
-    if (!fit)
-        return NULL;
-    fit->features = features;
-    fit->coefficients = calloc(features + 1, sizeof *fit->coefficients);
-    fit->aliased = calloc(features + 1, sizeof *fit->aliased);
-    if (fit->coefficients && fit->aliased)
-        return fit;
-    fit_free(fit);
-    return NULL;
-}
-
 static bool parse_members(struct model *model, const struct json *json, struct error *error)
 {
     const struct json *features = json_get_kind(json, "features", JSON_ARRAY);
     error->kind = ERROR_NONE;
     model->schema = features ? schema_parse(features, error) : NULL;
-    model->fit = model->schema ? new_fit(model->schema->count) : NULL;
-    if ((model->schema && !model->fit) || error->kind == ERROR_BUSY)
-        return error_memory(error);
+    model->fit = model->schema ? fit_alloc(model->schema->count, error) : NULL;
+    if (error->kind == ERROR_BUSY)
+        return false;
     if (!model->fit || !json_get_text(json, "created", model->created, sizeof model->created) ||
         !json_get_count(json, "version", &model->version) ||
         !json_get_count(json, "events", &model->events) || !parse_fit(model, json))
