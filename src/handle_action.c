@@ -30,10 +30,12 @@ struct counts {
     int64_t accepted, duplicates, rejected, first_seq, last_seq;
 };
 
-/* A request whose body has not been taken in whole, or not been made durable. */
+/* A request whose body has not been taken in whole, or not been made durable. Its body is read only
+ * in a turn that takes events from it, so that any number of requests may wait in little memory. */
 struct action_request {
     struct request *request;
     struct event_reader reader;
+    bool reading; /* the reader is open */
     struct counts durable, batch;
     size_t fetched;       /* events so far, good and bad */
     struct buffer errors; /* the elements of the answer's "errors" */
@@ -41,6 +43,7 @@ struct action_request {
     struct error last_error; /* why the last event was rejected */
     int64_t waiting_since;
     bool ended;          /* no more events will come: answer after the commit */
+    bool single;         /* the body was one object, not an array or the like */
     struct error broken; /* why the rest of the body could not be read; ERROR_NONE: it could */
     struct action_request *next;
 };
@@ -57,7 +60,8 @@ struct action {
 
 static void free_request(struct action_request *pending)
 {
-    event_reader_close(&pending->reader);
+    if (pending->reading)
+        event_reader_close(&pending->reader);
     buffer_free(&pending->errors);
     free(pending);
 }
@@ -67,10 +71,6 @@ static bool enqueue(struct action *action, struct request *request, struct error
     struct action_request *pending = calloc(1, sizeof *pending);
     if (!pending)
         return error_memory(error);
-    if (!event_reader_open(&pending->reader, request, error)) {
-        free_request(pending);
-        return false;
-    }
     pending->request = request;
     pending->waiting_since = clock_ms();
     *action->last = pending;
@@ -155,7 +155,7 @@ static void finish(struct action *action, struct action_request **link, const st
         respond_failed(pending, failure, &action->response);
     else if (pending->broken.kind != ERROR_NONE)
         respond_failed(pending, &pending->broken, &action->response);
-    else if (event_reader_is_single(&pending->reader, pending->fetched))
+    else if (pending->single)
         respond_single(pending, &action->response);
     else
         respond_bulk(pending, &action->response);
@@ -225,23 +225,50 @@ static void add_event(struct action *action, struct action_request *pending)
     }
 }
 
+/* The reader's memory is not needed until the answer. */
+static void end_reading(struct action_request *pending)
+{
+    pending->ended = true;
+    pending->single = event_reader_is_single(&pending->reader, pending->fetched);
+    event_reader_close(&pending->reader);
+    pending->reading = false;
+}
+
+static bool begin_reading(struct action_request *pending)
+{
+    struct error error;
+    pending->reading = true;
+    if (event_reader_open(&pending->reader, pending->request, &error))
+        return true;
+    pending->broken = error;
+    end_reading(pending);
+    return false;
+}
+
+/* Takes the next event, or the end, of a body that is being read. */
+static void take_event(struct action *action, struct action_request *pending)
+{
+    struct error error;
+    enum event_result result = event_reader_fetch(&pending->reader, &error);
+    pending->fetched += result == EVENT_FETCHED || result == EVENT_REFUSED;
+    if (result == EVENT_FETCHED)
+        add_event(action, pending);
+    else if (result == EVENT_REFUSED)
+        reject(pending, &error);
+    else
+        end_reading(pending);
+    if (result == EVENT_BROKEN)
+        pending->broken = error;
+}
+
 /* Takes events of one request into the open batch, as many as a turn allows. */
 static void take_events(struct action *action, struct action_request *pending)
 {
-    struct error error;
     for (int taken = 0; taken < EVENTS_A_TURN && !pending->ended; taken++) {
         if (store_batch_bytes(action->store) >= BATCH_BYTES)
             return;
-        enum event_result result = event_reader_fetch(&pending->reader, &error);
-        pending->fetched += result == EVENT_FETCHED || result == EVENT_REFUSED;
-        if (result == EVENT_FETCHED)
-            add_event(action, pending);
-        else if (result == EVENT_REFUSED)
-            reject(pending, &error);
-        else
-            pending->ended = true;
-        if (result == EVENT_BROKEN)
-            pending->broken = error;
+        if (pending->reading || begin_reading(pending))
+            take_event(action, pending);
     }
 }
 
