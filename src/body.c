@@ -63,10 +63,17 @@ bool body_open(struct body *body, struct request *request, struct error *error)
         return error_set(error, ERROR_MEDIA_TYPE,
                          "cannot tell what the body is: send JSON, or a Content-Type of "
                          "application/json, application/x-ndjson, text/tab-separated-values or "
-                         "text/csv");
+                         "text/csv (curl -H 'Content-Type: text/csv' --data-binary @FILE)");
     body->is_bulk = type == HTTP_BODY_NDJSON;
     json_stream_init(&body->json, read_body, body);
     return true;
+}
+
+bool body_no_rows(struct error *error)
+{
+    return error_set(error, ERROR_UNUSABLE,
+                     "the table has a header and no rows (curl -d removes line ends: use "
+                     "--data-binary @FILE)");
 }
 
 void body_close(struct body *body)

@@ -23,6 +23,8 @@ struct body {
  * type that we know nor JSON by its first byte; or what is wrong with the table's header. `body`
  * must stay where it is, and is to be closed in any case. */
 bool body_open(struct body *body, struct request *request, struct error *error);
+/* What is wrong with a table that ends behind its header; false, as error_set. */
+bool body_no_rows(struct error *error);
 void body_close(struct body *body);
 
 #endif

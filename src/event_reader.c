@@ -84,11 +84,15 @@ void event_reader_close(struct event_reader *reader)
 
 static enum event_result fetch_row(struct event_reader *reader, struct error *error)
 {
+    bool first = table_line(reader->body.table) <= 1;
     switch (table_next(reader->body.table, reader->cells, error)) {
     case TABLE_ROW:
         return EVENT_FETCHED;
     case TABLE_END:
-        return EVENT_END;
+        if (!first)
+            return EVENT_END;
+        body_no_rows(error);
+        return EVENT_BROKEN;
     case TABLE_ERROR:
         break;
     }

@@ -256,10 +256,10 @@ static bool run(struct loop *loop, const sigset_t *open_signals, struct error *e
             return error_errno(error, "epoll_wait failed");
         if (stop_requested && deadline < 0)
             deadline = clock_ms() + DRAIN_MS;
+        if (loop->accept_paused)
+            listen_to(loop, EPOLLIN); /* to be tried, and perhaps paused again, in the next round */
         for (int i = 0; i < count; i++)
             handle_event(loop, &events[i]);
-        if (loop->accept_paused)
-            listen_to(loop, EPOLLIN);
         turn_ms = loop->handler->turn ? loop->handler->turn(loop->handler->context) : -1;
     }
     return true;

@@ -19,7 +19,9 @@
 enum {
     POLL_MS = 2,           /* between tries for the lock */
     RETRY_MS = 200,        /* between tries to publish a model that could not be written */
-    EVENTS_A_TURN = 4096,  /* of one request */
+    EVENTS_A_TURN = 16384, /* of all requests together, in equal parts */
+    EVENTS_MAX = 4096,     /* of one request in a turn */
+    EVENTS_MIN = 16,       /* of one request in a turn, however many there are */
     BATCH_BYTES = 4 << 20, /* of journal text: a batch is closed when it has so many */
     ERRORS_MAX = 100,      /* told in one answer */
     ANSWER_MAX = 128 << 10 /* bytes of the longest answer */
@@ -261,10 +263,10 @@ static void take_event(struct action *action, struct action_request *pending)
         pending->broken = error;
 }
 
-/* Takes events of one request into the open batch, as many as a turn allows. */
-static void take_events(struct action *action, struct action_request *pending)
+/* Takes up to `allowed` events of one request into the open batch, and its end if it comes then. */
+static void take_events(struct action *action, struct action_request *pending, size_t allowed)
 {
-    for (int taken = 0; taken < EVENTS_A_TURN && !pending->ended; taken++) {
+    for (size_t taken = 0; taken < allowed && !pending->ended; taken++) {
         if (store_batch_bytes(action->store) >= BATCH_BYTES)
             return;
         if (pending->reading || begin_reading(pending))
@@ -288,14 +290,27 @@ static void settle_counts(struct counts *durable, struct counts *batch)
 
 /* ------------------------------------------------------------------ one batch */
 
+/* Tries again later only where that may help: sums that have no model have none until they change.
+ */
 static void publish(struct action *action)
 {
     struct error error;
     bool ok = learn_update(action->store, action->config, &error);
+    bool hopeless = !ok && (error.kind == ERROR_UNUSABLE || error.kind == ERROR_DAMAGED);
     if (!ok && !action->unpublished)
         fprintf(stderr, "action: the events are stored, but the model is not up to date: %s\n",
                 error.text);
-    action->unpublished = !ok;
+    action->unpublished = !ok && !hopeless;
+}
+
+/* So that a turn stays short, however many requests there are. */
+static size_t events_allowed(const struct action *action)
+{
+    size_t requests = 0;
+    for (const struct action_request *pending = action->first; pending; pending = pending->next)
+        requests++;
+    size_t part = EVENTS_A_TURN / (requests ? requests : 1);
+    return part < EVENTS_MIN ? EVENTS_MIN : part > EVENTS_MAX ? EVENTS_MAX : part;
 }
 
 /* With the lock held. On failure nothing of the batch is stored. */
@@ -303,8 +318,9 @@ static bool run_batch(struct action *action, struct error *error)
 {
     if (!store_catch_up(action->store, error))
         return false;
+    size_t allowed = events_allowed(action);
     for (struct action_request *pending = action->first; pending; pending = pending->next)
-        take_events(action, pending);
+        take_events(action, pending, allowed);
     if (!store_commit(action->store, error))
         return false;
     publish(action);

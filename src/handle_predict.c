@@ -146,7 +146,7 @@ static bool predict_rows(struct predict *predict, struct body *body, struct erro
         if (!keep_prediction(predict, row, error))
             return at_index(error, predicted(predict));
     }
-    return result == TABLE_END;
+    return result == TABLE_END && (predicted(predict) > 0 || body_no_rows(error));
 }
 
 /* {"predictions": [1, 2]} for JSON, one a line for a table. */

@@ -45,13 +45,36 @@ struct ids {
     char path[];
 };
 
-static bool lmdb_error(struct error *error, int code, const char *what)
+/* Codes that mean "this is no LMDB file of ours", against "the system refused". */
+static bool is_unusable(int code)
+{
+    return code == MDB_INVALID || code == MDB_VERSION_MISMATCH || code == MDB_CORRUPTED ||
+           code == MDB_PAGE_NOTFOUND || code == MDB_INCOMPATIBLE || code == MDB_PANIC ||
+           code == MDB_BAD_DBI;
+}
+
+/* A damaged index is removed, for the journal to make it again: at the next catch-up, which finds
+ * the file gone from its place. */
+static bool lmdb_error(const struct ids *ids, struct error *error, int code, const char *what)
 {
     if (code > 0) {
         errno = code;
         return error_errno(error, "cannot %s " IDS_NAME, what);
     }
-    return error_set(error, ERROR_SYSTEM, "cannot %s " IDS_NAME ": %s", what, mdb_strerror(code));
+    if (is_unusable(code))
+        unlink(ids->path);
+    return error_set(error, ERROR_BUSY, "cannot %s " IDS_NAME ": %s; try again", what,
+                     mdb_strerror(code));
+}
+
+/* LMDB has met what cannot be, and would abort; nothing of it may be used any more. */
+static void give_up(MDB_env *env, const char *what)
+{
+    const char *path;
+    fprintf(stderr, IDS_NAME ": damaged (%s): removed, to be made again from the journal\n", what);
+    if (mdb_env_get_path(env, &path) == 0)
+        unlink(path);
+    _exit(IDS_EXIT_DAMAGED);
 }
 
 static int compare_recent(const void *a, const void *b)
@@ -90,6 +113,29 @@ static int open_databases(struct ids *ids)
     return mdb_txn_commit(txn);
 }
 
+static int read_state(struct ids *ids, MDB_txn *txn, struct stored_state *state)
+{
+    MDB_val key = {.mv_data = (void *)state_key, .mv_size = sizeof state_key - 1}, value;
+    int code = mdb_get(txn, ids->state, &key, &value);
+    *state = (struct stored_state){0};
+    if (code == 0 && value.mv_size == sizeof *state)
+        memcpy(state, value.mv_data, sizeof *state);
+    return code == MDB_NOTFOUND ? 0 : code;
+}
+
+/* Whether at least that can be read. */
+static int check_state(struct ids *ids)
+{
+    MDB_txn *txn;
+    struct stored_state state;
+    int code = begin(ids, MDB_RDONLY, &txn);
+    if (code != 0)
+        return code;
+    code = read_state(ids, txn, &state);
+    mdb_txn_abort(txn);
+    return code;
+}
+
 /* A file that was cut would end the process by SIGBUS when a page behind its end is read. */
 static int check_length(struct ids *ids)
 {
@@ -107,25 +153,20 @@ static int open_env(struct ids *ids)
 {
     int code = mdb_env_create(&ids->env);
     if (code == 0 && (code = mdb_env_set_mapsize(ids->env, first_map_size)) == 0 &&
+        (code = mdb_env_set_assert(ids->env, give_up)) == 0 &&
         (code = mdb_env_set_maxdbs(ids->env, 3)) == 0 &&
         (code = mdb_env_open(ids->env, ids->path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NORDAHEAD,
                              0644)) == 0)
         code = check_length(ids);
     if (code == 0)
         code = open_databases(ids);
+    if (code == 0)
+        code = check_state(ids);
     if (code != 0) {
         mdb_env_close(ids->env);
         ids->env = NULL;
     }
     return code;
-}
-
-/* Codes that mean "this is no LMDB file of ours", against "the system refused". */
-static bool is_unusable(int code)
-{
-    return code == MDB_INVALID || code == MDB_VERSION_MISMATCH || code == MDB_CORRUPTED ||
-           code == MDB_PAGE_NOTFOUND || code == MDB_INCOMPATIBLE || code == MDB_PANIC ||
-           code == MDB_BAD_DBI;
 }
 
 struct ids *ids_open(const char *directory, uint64_t window, struct error *error)
@@ -146,7 +187,7 @@ struct ids *ids_open(const char *directory, uint64_t window, struct error *error
     }
     if (code == 0)
         return ids;
-    lmdb_error(error, code, "open");
+    lmdb_error(ids, error, code, "open");
     ids_close(ids);
     return NULL;
 }
@@ -176,14 +217,13 @@ void ids_close(struct ids *ids)
     free(ids);
 }
 
-static int read_state(struct ids *ids, MDB_txn *txn, struct stored_state *state)
+bool ids_in_place(const struct ids *ids)
 {
-    MDB_val key = {.mv_data = (void *)state_key, .mv_size = sizeof state_key - 1}, value;
-    int code = mdb_get(txn, ids->state, &key, &value);
-    *state = (struct stored_state){0};
-    if (code == 0 && value.mv_size == sizeof *state)
-        memcpy(state, value.mv_data, sizeof *state);
-    return code == MDB_NOTFOUND ? 0 : code;
+    int fd;
+    struct stat here, there;
+    return mdb_env_get_fd(ids->env, &fd) == 0 && fstat(fd, &here) == 0 &&
+           stat(ids->path, &there) == 0 && here.st_ino == there.st_ino &&
+           here.st_dev == there.st_dev;
 }
 
 bool ids_position(struct ids *ids, struct journal_position *position, struct error *error)
@@ -196,7 +236,7 @@ bool ids_position(struct ids *ids, struct journal_position *position, struct err
         mdb_txn_abort(txn);
     }
     if (code != 0)
-        return lmdb_error(error, code, "read");
+        return lmdb_error(ids, error, code, "read");
     *position = state.position;
     if (ids->count < state.count)
         ids->count = state.count;
@@ -246,7 +286,7 @@ enum ids_result ids_find(struct ids *ids, const char *id, size_t length, uint64_
         if (code == MDB_NOTFOUND)
             return IDS_UNKNOWN;
         if (code != 0)
-            return lmdb_error(error, code, "read"), IDS_ERROR;
+            return lmdb_error(ids, error, code, "read"), IDS_ERROR;
     }
     *offset = where.offset;
     return in_window(ids, where.ordinal) ? IDS_FOUND : IDS_UNKNOWN;
@@ -384,7 +424,7 @@ bool ids_flush(struct ids *ids, struct journal_position position, struct error *
     while (code == MDB_MAP_FULL && (code = double_map(ids)) == 0)
         code = try_flush(ids, position);
     if (code != 0)
-        return lmdb_error(error, code, "write");
+        return lmdb_error(ids, error, code, "write");
     drop_recent(ids);
     return true;
 }

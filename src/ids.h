@@ -20,12 +20,19 @@
 
 enum { IDS_LENGTH_MAX = 255 /* bytes of an id before escaping; escaped at most twice as many */ };
 
+/* A process that finds the file damaged in a way that cannot be survived removes it and ends with
+ * this status; started again, it makes the index anew. */
+enum { IDS_EXIT_DAMAGED = 75 };
+
 struct ids;
 
 /* `window`: how many of the latest ids are remembered (UINT64_MAX: all). A file that is not a
  * usable index is replaced by an empty one, for the journal to fill again. */
 struct ids *ids_open(const char *directory, uint64_t window, struct error *error);
 void ids_close(struct ids *ids); /* NULL is fine */
+
+/* False once the file has been removed or replaced, because it was damaged, say: open it anew. */
+bool ids_in_place(const struct ids *ids);
 
 /* Up to where in the journal the file knows all ids; each id behind it has to be added again, once
  * and in order. To be asked once, after opening. */

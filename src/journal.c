@@ -345,6 +345,11 @@ bool journal_replay(struct journal *journal, int64_t known, journal_visitor *vis
         return false;
     if (fstat(journal->fd, &status) != 0)
         return error_errno(error, "cannot look at " JOURNAL_NAME);
+    if (status.st_nlink == 0) /* what is written to it would be gone with this process */
+        return error_set(error, ERROR_DAMAGED,
+                         JOURNAL_NAME
+                         ": was removed or replaced under the running service; stop it, "
+                         "put the file back, start again");
     if ((uint64_t)status.st_size == journal->end.offset)
         return true;
     if ((uint64_t)status.st_size < journal->end.offset)

@@ -78,14 +78,24 @@ static void reap(struct group *group)
             group->svscan = 0;
 }
 
+/* In a container only its port means something to those outside. */
+static void announce(const struct config *config)
+{
+    if (getpid() == 1)
+        printf("trendline " TRENDLINE_VERSION " ready on port %u of this container, data in %s\n",
+               config->port, config->data_dir);
+    else
+        printf("trendline " TRENDLINE_VERSION " ready on http://127.0.0.1:%u, data in %s\n",
+               config->port, config->data_dir);
+}
+
 static void announce_when_ready(struct group *group)
 {
     const struct config *config = &group->launch->config;
     struct error error;
     if (health_check(config->port, &error)) {
         group->announced = true;
-        printf("trendline " TRENDLINE_VERSION " ready on http://127.0.0.1:%u, data in %s\n",
-               config->port, config->data_dir);
+        announce(config);
         fflush(stdout);
     } else if (now() - group->started > START_PATIENCE_SECONDS) {
         fprintf(stderr, "trendline: gave up waiting for the service: %s\n", error.text);

@@ -2,50 +2,73 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static int open_lock_file(const char *directory, const char *name, struct error *error)
+static const struct lock closed = {.directory_fd = -1, .fd = -1, .turn_fd = -1};
+
+static bool open_lock_file(int directory_fd, const char *name, int *fd, struct error *error)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
-        error_errno(error, "cannot open %s", path);
-    return fd;
+    *fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    return *fd >= 0 || error_errno(error, "cannot open %s in the data directory", name);
 }
 
 bool lock_open(struct lock *lock, const char *directory, struct error *error)
 {
-    *lock = (struct lock){.fd = -1, .turn_fd = -1};
-    lock->fd = open_lock_file(directory, LOCK_NAME, error);
-    if (lock->fd >= 0)
-        lock->turn_fd = open_lock_file(directory, LOCK_TURN_NAME, error);
-    if (lock->turn_fd >= 0)
+    *lock = closed;
+    lock->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock->directory_fd < 0)
+        return error_errno(error, "cannot open %s", directory);
+    if (open_lock_file(lock->directory_fd, LOCK_NAME, &lock->fd, error) &&
+        open_lock_file(lock->directory_fd, LOCK_TURN_NAME, &lock->turn_fd, error))
         return true;
     lock_close(lock);
     return false;
 }
 
-void lock_close(struct lock *lock)
+static void close_file(int fd)
 {
-    if (lock->fd >= 0)
-        close(lock->fd);
-    if (lock->turn_fd >= 0)
-        close(lock->turn_fd);
-    *lock = (struct lock){.fd = -1, .turn_fd = -1};
+    if (fd >= 0)
+        close(fd);
 }
 
-static enum lock_result take(int fd, struct error *error)
+void lock_close(struct lock *lock)
 {
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+    close_file(lock->fd);
+    close_file(lock->turn_fd);
+    close_file(lock->directory_fd);
+    *lock = closed;
+}
+
+/* Whether `fd` is still the file called `name`: somebody may have removed it, and others lock a new
+ * one. */
+static bool is_in_place(int directory_fd, const char *name, int fd)
+{
+    struct stat here, there;
+    return fstat(fd, &here) == 0 && fstatat(directory_fd, name, &there, 0) == 0 &&
+           here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
+static enum lock_result take(const struct lock *lock, const char *name, int *fd,
+                             struct error *error)
+{
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK || errno == EINTR)
+            return LOCK_WAIT;
+        error_errno(error, "cannot lock the data directory");
+        return LOCK_ERROR;
+    }
+    if (is_in_place(lock->directory_fd, name, *fd))
         return LOCK_HELD;
-    if (errno == EWOULDBLOCK || errno == EINTR)
-        return LOCK_WAIT;
-    error_errno(error, "cannot lock the data directory");
-    return LOCK_ERROR;
+    int old = *fd;
+    if (!open_lock_file(lock->directory_fd, name, fd, error)) {
+        *fd = old;
+        flock(old, LOCK_UN);
+        return LOCK_ERROR;
+    }
+    close(old);
+    return LOCK_WAIT;
 }
 
 enum lock_result lock_try(struct lock *lock, struct error *error)
@@ -54,11 +77,11 @@ enum lock_result lock_try(struct lock *lock, struct error *error)
     if (lock->held)
         return LOCK_HELD;
     if (!lock->has_turn) {
-        if ((result = take(lock->turn_fd, error)) != LOCK_HELD)
+        if ((result = take(lock, LOCK_TURN_NAME, &lock->turn_fd, error)) != LOCK_HELD)
             return result;
         lock->has_turn = true;
     }
-    if ((result = take(lock->fd, error)) != LOCK_HELD)
+    if ((result = take(lock, LOCK_NAME, &lock->fd, error)) != LOCK_HELD)
         return result;
     lock->held = true;
     flock(lock->turn_fd, LOCK_UN);

@@ -19,7 +19,7 @@ enum { LOCK_PATIENCE_MS = 1800 };
 #define LOCK_BUSY_TEXT "another process holds the lock of the data directory; try again"
 
 struct lock {
-    int fd, turn_fd;
+    int directory_fd, fd, turn_fd;
     bool held, has_turn;
 };
 

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 enum {
-    ALIAS_BITS = 106,       /* a column is dependent when its pivot is below 2^-106 of S_jj */
-    FACTOR_BITS = 256,      /* the first try */
-    FACTOR_BITS_MAX = 8192, /* the last one */
+    ALIAS_BITS = 106,             /* a column is dependent when its pivot is below 2^-106 of S_jj */
+    FACTOR_BITS = 256,            /* the first try */
+    FACTOR_BITS_MAX = 8192,       /* the last one */
+    FACTOR_WORK_MAX = 1500000000, /* word products of one try: a second or two */
     CONTRACTION_BITS = 128, /* what a correction must gain. A factor that gains less is too coarse
                                to be trusted with telling a small pivot from noise, too */
     SOLUTION_BITS = 256,    /* of the answer beyond the depth of the sums */
@@ -290,16 +291,28 @@ static bool solve_with(struct normal *normal, long factor_bits, bool *solved, st
     return ok;
 }
 
+/* The cost of a factor: unknowns³ / 6 products of `bits` bits each. Counted, not timed, so that the
+ * same sums have the same answer on every machine; the first try is always made. */
+static bool is_affordable(const struct normal *normal, long bits)
+{
+    double unknowns = (double)normal->unknowns, limbs = (double)bits / 64;
+    return bits == FACTOR_BITS ||
+           (bits <= FACTOR_BITS_MAX &&
+            unknowns * unknowns * unknowns / 6 * limbs * limbs <= FACTOR_WORK_MAX);
+}
+
 bool normal_solve(struct normal *normal, struct error *error)
 {
     normal->bits = normal->depth + SOLUTION_BITS + GUARD_BITS;
     bool solved = false;
-    for (long bits = FACTOR_BITS; !solved && bits <= FACTOR_BITS_MAX; bits *= 2)
+    for (long bits = FACTOR_BITS; !solved && is_affordable(normal, bits); bits *= 2)
         if (!solve_with(normal, bits, &solved, error))
             return false;
     if (!solved)
-        return error_set(error, ERROR_DAMAGED,
-                         "the normal equations cannot be solved: the sums are damaged");
+        return error_set(error, ERROR_UNUSABLE,
+                         "the features are too nearly dependent on each other to be told apart "
+                         "(%zu of them)",
+                         normal->unknowns - 1);
     round_solution(normal);
     return true;
 }

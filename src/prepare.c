@@ -48,7 +48,10 @@ static bool prepare_store(struct store *store, const struct config *config, stru
         return learn_build(store, error) && store_snapshot(store, error);
     if (!restore_model(store, &built, error))
         return false;
-    return !built || learn_update(store, config, error);
+    if (built && !learn_update(store, config, error))
+        fprintf(stderr, "trendline: warning: the model is not up to date with the events: %s\n",
+                error->text);
+    return true;
 }
 
 /* On a volume that cannot be written only predictions are possible, if there is a model at all. */

@@ -1,5 +1,6 @@
 #include "serve.h"
 
+#include "ids.h"
 #include "launch.h"
 
 #include <errno.h>
@@ -19,10 +20,11 @@ static int fail(const struct error *error)
     return 1;
 }
 
+/* The first process of a container, or what its --init started. */
 static bool in_container(void)
 {
-    return getpid() == 1 || access("/.dockerenv", F_OK) == 0 ||
-           access("/run/.containerenv", F_OK) == 0;
+    return getpid() == 1 || (getppid() == 1 && (access("/.dockerenv", F_OK) == 0 ||
+                                                access("/run/.containerenv", F_OK) == 0));
 }
 
 static unsigned long long mount_of(const char *path)
@@ -89,15 +91,28 @@ static int launch_in_run_directory(struct launch *launch)
     return fail(&error);
 }
 
+/* All processes write there, nginx by a description of its own: each line goes behind the last. */
+static void append_to_logs(void)
+{
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        int flags = fcntl(fd, F_GETFL);
+        if (flags >= 0)
+            fcntl(fd, F_SETFL, flags | O_APPEND);
+    }
+}
+
 int serve(const struct config *config)
 {
     struct launch launch = {.config = *config};
     struct error error;
+    append_to_logs();
     if (!launch_find_home(&launch, &error) || !launch_find_programs(&error) ||
         !launch_open_data_dir(&launch, &error) || !launch_check_port(&launch, &error))
         return fail(&error);
     warn_without_volume(&launch.config);
     int code = prepare(&launch);
+    if (code == IDS_EXIT_DAMAGED) /* it has removed the damaged index, and can now make it again */
+        code = prepare(&launch);
     if (code != 0)
         return code;
     raise_open_files(&launch);

@@ -65,7 +65,7 @@ struct store *store_open(const struct config *config, struct error *error)
     store->config = config;
     store->train_watch = (struct watch)WATCH_INIT;
     store->model.watch = (struct watch)WATCH_INIT;
-    store->lock = (struct lock){.fd = -1, .turn_fd = -1};
+    store->lock = (struct lock){.directory_fd = -1, .fd = -1, .turn_fd = -1};
     if (make_paths(store, error) && lock_open(&store->lock, config->data_dir, error))
         return store;
     store_close(store);
@@ -138,17 +138,25 @@ static bool open_journal(struct store *store, struct snapshot *snapshot, struct 
     return true;
 }
 
+/* Everything that open_files reads again. */
+static void close_files(struct store *store)
+{
+    journal_close(store->journal);
+    ids_close(store->ids);
+    moments_free(store->events);
+    store->journal = NULL;
+    store->ids = NULL;
+    store->events = NULL;
+    store->learnt = store->snapshot_at = store->ids_known = 0;
+}
+
 static bool open_files(struct store *store, struct error *error)
 {
     struct snapshot snapshot;
     bool ok = load_events(store, &snapshot, error) && open_journal(store, &snapshot, error);
     snapshot_free(&snapshot);
-    if (!ok) {
-        journal_close(store->journal);
-        ids_close(store->ids);
-        store->journal = NULL;
-        store->ids = NULL;
-    }
+    if (!ok)
+        close_files(store);
     return ok;
 }
 
@@ -263,6 +271,8 @@ static bool check_complete(const struct store *store, int64_t known, struct erro
 bool store_catch_up(struct store *store, struct error *error)
 {
     struct error no_model;
+    if (store->journal && !ids_in_place(store->ids))
+        close_files(store);
     if (!store->journal && !open_files(store, error))
         return false;
     model_file_refresh(&store->model, &no_model);

@@ -127,9 +127,61 @@ test_derived_files() {
     done
 }
 
+# The index of ids loses its inner pages: the service starts, and knows the ids from the journal again.
+test_index_pages() {
+    local n
+    new_data
+    start_service
+    for n in {1..5000}; do printf '{"_id":"id-%d","a":%d,"target":1}\n' "$n" "$n"; done |
+        answer /action -H 'Content-Type: application/x-ndjson' --data-binary @- >/dev/null
+    check_equal "stored" 5000 "$(jq .accepted "$SCRATCH/body")"
+    stop_service
+    head -c "$(($(stat -c %s "$DATA/ids.mdb") - 8192))" /dev/zero |
+        dd of="$DATA/ids.mdb" bs=4096 seek=2 conv=notrunc status=none
+    start_service
+    for n in 1 2500 5000; do
+        check_equal "id-$n is known" "200 {\"seq\": $n, \"duplicate\": true}" \
+            "$(answer /action -d "{\"_id\":\"id-$n\",\"a\":$n,\"target\":1}")"
+    done
+    stop_service
+}
+
+# A model that cannot follow its events, because a coefficient is no double, does not stop a start.
+test_model_behind() {
+    new_data
+    start_service
+    answer /action -d '{"a":0,"target":0}' >/dev/null
+    build >/dev/null
+    check_equal "no double" 201 "$(status /action -d '{"a":1e-200,"target":1e200}')"
+    stop_service
+    start_service
+    check_equal "the model is there" '200 {"prediction": 0}' "$(answer '/predict?a=0')"
+    check_equal "an event cures it" 201 "$(status /action -d '{"a":1,"target":1}')"
+    check_equal "the model follows" 3 "$(model .events)"
+    stop_service
+}
+
+# Nothing is acknowledged that goes to a file which has no name any more.
+test_removed() {
+    new_data
+    start_service
+    answer /action -d '{"a":1,"target":1}' >/dev/null
+    mv "$DATA/actions.jsonl" "$SCRATCH/kept"
+    cp "$SCRATCH/kept" "$DATA/actions.jsonl"
+    rm "$SCRATCH/kept"
+    refuses "a journal replaced under the service" 503 removed /action -d '{"a":2,"target":1}'
+    stop_service
+    start_service
+    check_equal "the file put back" '201 {"seq": 2}' "$(answer /action -d '{"a":2,"target":1}')"
+    stop_service
+}
+
 test_clean_end
 test_kill_all
 test_torn
 test_damage
 test_derived_files
+test_model_behind
+test_removed
+test_index_pages
 check_report http/restart

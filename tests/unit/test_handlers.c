@@ -311,7 +311,12 @@ static void test_predict_bodies(void)
     predict_many("text/plain", "a=1", 415,
                  "{\"error\": \"cannot tell what the body is: send JSON, or a Content-Type of "
                  "application/json, application/x-ndjson, text/tab-separated-values or "
-                 "text/csv\"}\n");
+                 "text/csv (curl -H 'Content-Type: text/csv' --data-binary @FILE)\"}\n");
+    predict_many("text/csv", "a1237", 422,
+                 "{\"error\": \"unknown feature \\\"a1237\\\"; missing feature \\\"a\\\"\"}\n");
+    predict_many("text/csv", "a\n\n", 422,
+                 "{\"error\": \"the table has a header and no rows (curl -d removes line ends: use "
+                 "--data-binary @FILE)\"}\n");
     close_handlers();
 }
 

@@ -93,7 +93,7 @@ static void test_lock_failures(void)
 {
     struct lock lock;
     CHECK(!lock_open(&lock, "nowhere", &error), "there is no such directory");
-    CHECK_STRING("cannot open nowhere/lock: No such file or directory", error.text);
+    CHECK_STRING("cannot open nowhere: No such file or directory", error.text);
     lock_close(&lock);
     lock_close(&lock);
 }
