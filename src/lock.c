@@ -8,10 +8,9 @@
 
 static const struct lock closed = {.directory_fd = -1, .fd = -1, .turn_fd = -1};
 
-static bool open_lock_file(int directory_fd, const char *name, int *fd, struct error *error)
+static int open_lock_file(int directory_fd, const char *name)
 {
-    *fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    return *fd >= 0 || error_errno(error, "cannot open %s in the data directory", name);
+    return openat(directory_fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 }
 
 bool lock_open(struct lock *lock, const char *directory, struct error *error)
@@ -20,9 +19,12 @@ bool lock_open(struct lock *lock, const char *directory, struct error *error)
     lock->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock->directory_fd < 0)
         return error_errno(error, "cannot open %s", directory);
-    if (open_lock_file(lock->directory_fd, LOCK_NAME, &lock->fd, error) &&
-        open_lock_file(lock->directory_fd, LOCK_TURN_NAME, &lock->turn_fd, error))
+    lock->fd = open_lock_file(lock->directory_fd, LOCK_NAME);
+    if (lock->fd >= 0)
+        lock->turn_fd = open_lock_file(lock->directory_fd, LOCK_TURN_NAME);
+    if (lock->turn_fd >= 0)
         return true;
+    error_errno(error, "cannot write in %s", directory);
     lock_close(lock);
     return false;
 }
@@ -61,13 +63,14 @@ static enum lock_result take(const struct lock *lock, const char *name, int *fd,
     }
     if (is_in_place(lock->directory_fd, name, *fd))
         return LOCK_HELD;
-    int old = *fd;
-    if (!open_lock_file(lock->directory_fd, name, fd, error)) {
-        *fd = old;
-        flock(old, LOCK_UN);
+    int fresh = open_lock_file(lock->directory_fd, name);
+    if (fresh < 0) {
+        error_errno(error, "cannot open the lock of the data directory");
+        flock(*fd, LOCK_UN);
         return LOCK_ERROR;
     }
-    close(old);
+    close(*fd);
+    *fd = fresh;
     return LOCK_WAIT;
 }
 
