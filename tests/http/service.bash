@@ -137,14 +137,27 @@ header_status() {
     sed -nE 's/^HTTP[^ ]* ([0-9]+).*/\1/p' "$SCRATCH/headers" | tail -n 1 | tr -d '\r'
 }
 
+# header_faults: what the last answer's headers lack, or have twice
+header_faults() {
+    local name
+    [ "$(header X-Content-Type-Options)" = nosniff ] || echo "no X-Content-Type-Options"
+    [ "$(header Cache-Control)" = no-store ] || echo "Cache-Control: $(header Cache-Control)"
+    [[ $(header Content-Security-Policy) == "default-src 'none'"* ]] || echo "no Content-Security-Policy"
+    [ "$(header Server)" = nginx ] || echo "Server: $(header Server)"
+    for name in Allow Retry-After Content-Type; do
+        [ "$(header "$name" | wc -l)" -le 1 ] || echo "$name twice"
+    done
+}
+
 # error_faults: what the last answer lacks to be an error as all are
 error_faults() {
     [ "$(header Content-Type)" = application/json ] || echo "Content-Type: $(header Content-Type)"
     jq -e 'keys == ["error"] and (.error | type == "string" and length > 0 and test("^[^\n]+$"))' \
         "$SCRATCH/body" >/dev/null 2>&1 || echo "not {\"error\": one sentence}"
+    header_faults
     case $(header_status) in
     405) [ -n "$(header Allow)" ] || echo "no Allow" ;;
-    503) [ -n "$(header Retry-After)" ] || echo "no Retry-After" ;;
+    503) [[ $(header Retry-After) =~ ^[1-9][0-9]*$ ]] || echo "Retry-After: $(header Retry-After)" ;;
     esac
 }
 
