@@ -153,11 +153,10 @@ static bool read_id_window(struct config *config, struct error *error)
     return true;
 }
 
-/* Their values are secrets, so the message does not show them. */
+/* Their values hold passwords, so the message does not show them. */
 static bool refuse_unsupported(struct error *error)
 {
-    static const char *const names[] = {"POSTGRES_URI",   "POSTGRES_URI_FILE", "API_TOKEN",
-                                        "API_TOKEN_FILE", "READ_TOKEN",        "READ_TOKEN_FILE"};
+    static const char *const names[] = {"POSTGRES_URI", "POSTGRES_URI_FILE"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (value_of(names[i]))
             return error_set(

@@ -26,8 +26,9 @@ struct config {
  *
  * An empty variable counts as not set. A value that cannot be used fails with one sentence that
  * names the variable, the value and what is allowed. A variable that this version knows of but
- * cannot honour (POSTGRES_URI, API_TOKEN, READ_TOKEN and their …_FILE) fails too: going on without
- * what it promises would lose data or leave the service open. */
+ * cannot honour (POSTGRES_URI, POSTGRES_URI_FILE) fails too: going on without what it promises
+ * would lose data. The tokens are not here but in access.h, so that only those have them who need
+ * them. */
 bool config_read(struct config *config, struct error *error);
 
 #endif

@@ -12,6 +12,8 @@ enum error_kind {
     ERROR_NONE,
     ERROR_SYNTAX,     /* the input cannot be parsed */
     ERROR_UNUSABLE,   /* it parses, but names an unknown feature, lacks one, is out of range … */
+    ERROR_TOKEN,      /* a token is needed, and none came, or another */
+    ERROR_FORBIDDEN,  /* the token that came does not allow this */
     ERROR_CONFLICT,   /* it contradicts what is already stored, or nothing is there to work on */
     ERROR_ABSENT,     /* the thing asked for does not exist */
     ERROR_METHOD,     /* the endpoint does not take this HTTP method */

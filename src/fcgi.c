@@ -1,5 +1,6 @@
 #include "fcgi.h"
 
+#include "access.h"
 #include "clock.h"
 
 #include <errno.h>
@@ -39,6 +40,8 @@ struct loop {
     bool accept_paused;
     struct connection *connections;
     const struct handler *handler;
+    const struct access *access;
+    struct response refusal;
 };
 
 /* Set by the signal handler, which runs only inside epoll_pwait. */
@@ -147,6 +150,7 @@ static void fill_request(struct connection *connection)
                                 .path = parameter(connection, "SCRIPT_NAME"),
                                 .query = parameter(connection, "QUERY_STRING"),
                                 .content_type = parameter(connection, "CONTENT_TYPE"),
+                                .authorization = parameter(connection, "HTTP_AUTHORIZATION"),
                                 .read = read_body,
                                 .answer = answer,
                                 .connection = connection};
@@ -164,6 +168,18 @@ static void adopt(struct connection *connection, int fd)
     connection->fcgi.keepConnection = 1;
 }
 
+/* The one place where tokens are looked at: a handler sees only what is allowed. */
+static void serve_request(struct loop *loop, struct request *request)
+{
+    struct error error;
+    if (access_check(loop->access, request, &error)) {
+        loop->handler->request(loop->handler->context, request);
+        return;
+    }
+    response_error(&loop->refusal, &error);
+    request->answer(request, &loop->refusal);
+}
+
 static void serve_connection(struct connection *connection)
 {
     if (FCGX_Accept_r(&connection->fcgi) != 0) {
@@ -171,7 +187,7 @@ static void serve_connection(struct connection *connection)
         return;
     }
     fill_request(connection);
-    connection->loop->handler->request(connection->loop->handler->context, &connection->request);
+    serve_request(connection->loop, &connection->request);
 }
 
 /* ------------------------------------------------------------------ the loop */
@@ -288,13 +304,16 @@ static bool start(struct loop *loop, sigset_t *open_signals, struct error *error
     return true;
 }
 
-bool fcgi_serve(int listen_fd, const struct handler *handler, struct error *error)
+bool fcgi_serve(int listen_fd, const struct handler *handler, const struct access *access,
+                struct error *error)
 {
-    struct loop loop = {.epoll_fd = -1, .listen_fd = listen_fd, .handler = handler};
+    struct loop loop = {
+        .epoll_fd = -1, .listen_fd = listen_fd, .handler = handler, .access = access};
     sigset_t open_signals;
     bool ok = start(&loop, &open_signals, error) && run(&loop, &open_signals, error);
     while (loop.connections)
         close_connection(loop.connections);
+    buffer_free(&loop.refusal.body);
     if (loop.epoll_fd >= 0)
         close(loop.epoll_fd);
     return ok;
@@ -316,12 +335,14 @@ int fcgi_main(const char *name,
               bool (*make)(struct handler *, const struct config *, struct error *))
 {
     struct config config;
+    struct access access;
     struct handler handler;
     struct error error;
-    bool ok = config_read(&config, &error) && make_nonblocking_listener(STDIN_FILENO, &error) &&
-              make(&handler, &config, &error);
+    bool ok = config_read(&config, &error) && access_read(&access, &error) &&
+              make_nonblocking_listener(STDIN_FILENO, &error) && make(&handler, &config, &error);
+    access_hide();
     if (ok) {
-        ok = fcgi_serve(STDIN_FILENO, &handler, &error);
+        ok = fcgi_serve(STDIN_FILENO, &handler, &access, &error);
         handler.close(handler.context);
     }
     if (!ok)

@@ -5,14 +5,17 @@
 #ifndef TRENDLINE_FCGI_H
 #define TRENDLINE_FCGI_H
 
+#include "access.h"
 #include "error.h"
 #include "handler.h"
 
 #include <stdbool.h>
 
 /* Serves requests that come over the listening socket `listen_fd` until SIGTERM or SIGINT; then
- * goes on until the web server has closed its connections, a second at the most. */
-bool fcgi_serve(int listen_fd, const struct handler *handler, struct error *error);
+ * goes on until the web server has closed its connections, a second at the most. What `access` does
+ * not allow is answered here, the handler never sees it. */
+bool fcgi_serve(int listen_fd, const struct handler *handler, const struct access *access,
+                struct error *error);
 
 /* All of a FastCGI binary: reads the configuration, makes the handler, serves the socket that is
  * standard input. Returns the exit status, having said on standard error what went wrong. */

@@ -33,6 +33,10 @@ int http_status(enum error_kind kind)
     switch (kind) {
     case ERROR_SYNTAX:
         return 400;
+    case ERROR_TOKEN:
+        return 401;
+    case ERROR_FORBIDDEN:
+        return 403;
     case ERROR_ABSENT:
         return 404;
     case ERROR_METHOD:
@@ -68,6 +72,8 @@ const char *http_reason(int status)
                    {201, "Created"},
                    {204, "No Content"},
                    {400, "Bad Request"},
+                   {401, "Unauthorized"},
+                   {403, "Forbidden"},
                    {404, "Not Found"},
                    {405, "Method Not Allowed"},
                    {409, "Conflict"},
@@ -87,6 +93,8 @@ void response_error(struct response *response, const struct error *error)
 {
     response_clear(response);
     response->status = http_status(error->kind);
+    if (response->status == 401)
+        response_header(response, "WWW-Authenticate: Bearer");
     if (response->status == 503)
         response_header(response, "Retry-After: 1");
     buffer_puts(&response->body, "{\"error\": ");

@@ -22,6 +22,7 @@ struct response {
 struct request {
     const char *method, *path, *query; /* query: as sent, still %-encoded; "" when there is none */
     const char *content_type;          /* "" when there is none */
+    const char *authorization;         /* "" when there is none */
     bool has_length;                   /* a Content-Length was given, or the body came in chunks */
     uint64_t content_length;
 

@@ -39,6 +39,9 @@ static const char HELP[] =
     "  MAX_BODY         largest request body (16m)\n"
     "  MIN_FREE         below this much free space events are refused (64m)\n"
     "  ID_WINDOW        how many of the latest _ids are remembered (unlimited)\n"
+    "  API_TOKEN        the bearer token that /action and /build want (none)\n"
+    "  READ_TOKEN       the one that /predict and /model want; API_TOKEN will do too (none)\n"
+    "  API_TOKEN_FILE, READ_TOKEN_FILE  instead: a file with the token in it\n"
     "\n"
     "Exit codes: 0 done, or stopped when asked to; 1 failed, with one line that says why; 2 used\n"
     "wrongly; 126 and 127 COMMAND cannot be executed, or found.\n";

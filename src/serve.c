@@ -1,5 +1,6 @@
 #include "serve.h"
 
+#include "access.h"
 #include "ids.h"
 #include "launch.h"
 
@@ -52,6 +53,7 @@ static int prepare(const struct launch *launch)
     pid_t child = fork();
     if (child == 0) {
         struct error error;
+        access_hide();
         owner_renounce();
         if (!owner_become(&launch->owner, &error))
             _exit(fail(&error));
@@ -104,12 +106,15 @@ static void append_to_logs(void)
 int serve(const struct config *config)
 {
     struct launch launch = {.config = *config};
+    struct access access;
     struct error error;
     append_to_logs();
-    if (!launch_find_home(&launch, &error) || !launch_find_programs(&error) ||
+    if (!access_read(&access, &error) || !access_hand_down(&access, &error) ||
+        !launch_find_home(&launch, &error) || !launch_find_programs(&error) ||
         !launch_open_data_dir(&launch, &error) || !launch_check_port(&launch, &error))
         return fail(&error);
     warn_without_volume(&launch.config);
+    access_warn(&access);
     int code = prepare(&launch);
     if (code == IDS_EXIT_DAMAGED) /* it has removed the damaged index, and can now make it again */
         code = prepare(&launch);

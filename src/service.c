@@ -1,5 +1,6 @@
 #include "service.h"
 
+#include "access.h"
 #include "launch.h"
 
 #include <signal.h>
@@ -74,6 +75,7 @@ static bool exec_nginx(struct error *error)
     if (chdir("../..") != 0 || !getcwd(run, sizeof run)) /* from RUN/services/nginx */
         return error_errno(error, "cannot go to the run directory");
     end_leftover_workers("nginx.pid");
+    access_hide(); /* nginx passes tokens on, and need not know them */
     die_with_supervisor();
     execlp(nginx, "nginx", "-e", "stderr", "-p", run, "-c", "nginx.conf", (char *)NULL);
     return error_errno(error, "cannot run %s", nginx);

@@ -9,7 +9,7 @@
 # shellcheck shell=bash
 
 # ports that nothing else of ours uses; a taken one is passed over
-PORT_FIRST=18200
+PORT_FIRST=${PORT_FIRST:-18200}
 PORT_COUNT=100
 
 # new_data: DATA is an empty data directory
@@ -156,6 +156,7 @@ error_faults() {
         "$SCRATCH/body" >/dev/null 2>&1 || echo "not {\"error\": one sentence}"
     header_faults
     case $(header_status) in
+    401) [ "$(header WWW-Authenticate)" = Bearer ] || echo "no WWW-Authenticate" ;;
     405) [ -n "$(header Allow)" ] || echo "no Allow" ;;
     503) [[ $(header Retry-After) =~ ^[1-9][0-9]*$ ]] || echo "Retry-After: $(header Retry-After)" ;;
     esac

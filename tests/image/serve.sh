@@ -87,6 +87,22 @@ test_bad_setting() {
     check_contains "a setting that cannot be used: the message" "WORKERS=many" "$message"
 }
 
+# A secret of root's on a volume of somebody else's.
+test_token_file() {
+    new_data 4321:4322
+    echo writer-0123456789 >"$SCRATCH/token"
+    chmod 400 "$SCRATCH/token"
+    serve -v "$DATA:/hostfiles" -v "$SCRATCH/token:/run/secrets/token:ro" -e API_TOKEN_FILE=/run/secrets/token
+    check_equal "without the token" 401 "$(status_of -d '{"a":1,"target":2}' "$URL/action")"
+    check_equal "with the mounted token" 201 \
+        "$(status_of -d '{"a":1,"target":2}' -H 'Authorization: Bearer writer-0123456789' "$URL/action")"
+    "$ENGINE" exec "$NAME" trendline health
+    check_equal "trendline health needs none" 0 $?
+    check_equal "the token is neither in the log nor in the container's settings" 0 \
+        "$({ "$ENGINE" logs "$NAME"; "$ENGINE" inspect "$NAME"; } 2>&1 | grep -c writer-0123456789)"
+    remove
+}
+
 test_life
 test_stop
 test_new_container_on_the_same_volume
@@ -94,4 +110,5 @@ test_train_file
 test_without_volume
 test_published_ports
 test_bad_setting
+test_token_file
 check_report serve

@@ -60,6 +60,7 @@ static inline void fake_begin(struct fake_request *fake, const char *method, con
                                      .path = path,
                                      .query = query,
                                      .content_type = type,
+                                     .authorization = "",
                                      .has_length = body != NULL,
                                      .content_length = fake->length,
                                      .read = fake_read,

@@ -141,8 +141,7 @@ static void test_path_too_long(void)
 
 static void test_unsupported(void)
 {
-    static const char *const names[] = {"POSTGRES_URI", "API_TOKEN", "READ_TOKEN",
-                                        "API_TOKEN_FILE"};
+    static const char *const names[] = {"POSTGRES_URI", "POSTGRES_URI_FILE"};
     struct config config;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct error error = {0};

@@ -112,14 +112,17 @@ static void test_statuses(void)
                  {ERROR_ABSENT, 404}, {ERROR_METHOD, 405},    {ERROR_MEDIA_TYPE, 415},
                  {ERROR_LENGTH, 411}, {ERROR_TOO_LARGE, 413}, {ERROR_NOT_READY, 503},
                  {ERROR_BUSY, 503},   {ERROR_FULL, 507},      {ERROR_DAMAGED, 503},
-                 {ERROR_SYSTEM, 503}};
+                 {ERROR_SYSTEM, 503}, {ERROR_TOKEN, 401},     {ERROR_FORBIDDEN, 403}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct response response = {0};
         error_set(&error, cases[i].kind, "what \"is\" wrong\n");
         response_error(&response, &error);
         CHECK_INT(cases[i].status, response.status);
         CHECK(strcmp(http_reason(response.status), "Unknown") != 0, "%d", response.status);
-        CHECK_STRING(cases[i].status == 503 ? "Retry-After: 1\r\n" : "", response.headers);
+        CHECK_STRING(cases[i].status == 503   ? "Retry-After: 1\r\n"
+                     : cases[i].status == 401 ? "WWW-Authenticate: Bearer\r\n"
+                                              : "",
+                     response.headers);
         buffer_append(&response.body, "", 1);
         CHECK_STRING("{\"error\": \"what \\\"is\\\" wrong\\u000a\"}\n", response.body.data);
         buffer_free(&response.body);
