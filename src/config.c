@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS_MIN = 2, WORKERS_MAX = 64, SHOWN_MAX = 100 };
+enum { WORKERS_MIN = 2, WORKERS_MAX = 64, RATE_MAX = 1000000, SHOWN_MAX = 100 };
 
 static const char SIZE_ALLOWED[] =
     "a number of bytes below 8 EiB such as 1048576, 64k, 16m or 1g, at least %llu";
@@ -153,6 +153,20 @@ static bool read_id_window(struct config *config, struct error *error)
     return true;
 }
 
+static bool read_rate_limit(struct config *config, struct error *error)
+{
+    const char *value = value_of("RATE_LIMIT"), *unit = NULL;
+    uint64_t rate = 0;
+    if (value)
+        unit = parse_digits(value, &rate);
+    if (value && (!unit || (*unit && strcmp(unit, "r/s") != 0) || rate > RATE_MAX))
+        return refuse(error, "RATE_LIMIT", value,
+                      "a number of requests a second from one address such as 100 or 100r/s, at "
+                      "most 1000000, or 0 for any number");
+    config->rate_limit = (unsigned)rate;
+    return true;
+}
+
 /* Their values hold passwords, so the message does not show them. */
 static bool refuse_unsupported(struct error *error)
 {
@@ -173,5 +187,5 @@ bool config_read(struct config *config, struct error *error)
            read_learning(config, error) && read_workers(config, error) &&
            read_size("MAX_BODY", 16u << 20, 1, &config->max_body, error) &&
            read_size("MIN_FREE", 64u << 20, 0, &config->min_free, error) &&
-           read_id_window(config, error);
+           read_rate_limit(config, error) && read_id_window(config, error);
 }

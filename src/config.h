@@ -17,6 +17,7 @@ struct config {
     unsigned workers;          /* predict processes */
     uint64_t max_body;         /* bytes */
     uint64_t min_free;         /* bytes of free space below which writes are refused */
+    unsigned rate_limit;       /* requests a second from one address; 0: any number */
     uint64_t id_window;        /* how many of the latest ids are remembered; UINT64_MAX: all */
 };
 

@@ -130,6 +130,17 @@ static void put_max_body(struct buffer *text, const struct launch *launch)
     buffer_printf(text, "%llu", (unsigned long long)launch->config.max_body);
 }
 
+/* A second's worth may come at once, which is what a client with several connections does. */
+static void put_rate_limit(struct buffer *text, const struct launch *launch)
+{
+    unsigned rate = launch->config.rate_limit;
+    if (rate > 0)
+        buffer_printf(text,
+                      "limit_req_zone $counted zone=clients:10m rate=%ur/s; "
+                      "limit_req zone=clients burst=%u nodelay;",
+                      rate, rate);
+}
+
 static void put_listen(struct buffer *text, const struct launch *launch)
 {
     buffer_printf(text, "listen %u backlog=4096;", launch->config.port);
@@ -157,6 +168,7 @@ static const struct {
     {"@PROBE@", put_probe},
     {"@ACCESS_LOG@", put_access_log},
     {"@MAX_BODY@", put_max_body},
+    {"@RATE_LIMIT@", put_rate_limit},
     {"@LISTEN@", put_listen},
     {"@PREDICT_SERVERS@", put_predict_servers},
 };

@@ -12,7 +12,7 @@ set -u
 export LC_ALL=C
 # what a person has set up for their own service must not leak into a test
 unset DATA_DIR TRAIN_FILE_PATH POSTGRES_URI PORT LEARN MODEL WORKERS API_TOKEN READ_TOKEN \
-    API_TOKEN_FILE READ_TOKEN_FILE
+    API_TOKEN_FILE READ_TOKEN_FILE RATE_LIMIT
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=${BUILD:-$ROOT/build}

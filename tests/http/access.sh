@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Who may do what: tokens.
+# Who may do what, and how often: tokens and RATE_LIMIT.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh source=service.bash
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/service.bash"
@@ -220,8 +220,59 @@ test_secrecy() {
     check_equal "nor have the files" "" "$(grep -rl 'writer-\|reader-' "$DATA")"
 }
 
+# many COUNT PATH [CURL-ARGUMENT...]: the statuses of so many requests over one connection
+many() {
+    local count=$1 path=$2
+    shift 2
+    curl -s --max-time 60 -o /dev/null -w '%{http_code}\n' "$@" "$URL$path?a=[1-$count]"
+}
+
+test_rate_limit() {
+    local served refused
+    new_data
+    start_service RATE_LIMIT=10r/s "API_TOKEN=$WRITER"
+    many 200 /model >"$SCRATCH/statuses"
+    served=$(grep -c 404 "$SCRATCH/statuses")
+    refused=$(grep -c 429 "$SCRATCH/statuses")
+    check_equal "each is served or refused" 200 $((served + refused))
+    check_equal "a second's worth is served at once, not much more ($served)" yes \
+        "$([ "$served" -ge 11 ] && [ "$served" -lt 100 ] && echo yes)"
+    many 200 /action -d '{}' >"$SCRATCH/statuses"
+    check_equal "tokens are not guessed any faster" yes \
+        "$([ "$(grep -c 401 "$SCRATCH/statuses")" -lt 100 ] && grep -q 429 "$SCRATCH/statuses" && echo yes)"
+    refuse_once
+    check_equal "/healthz is not counted" "200 200" "$(many 200 /healthz | uniq -c | xargs)"
+    check_equal "/readyz is not counted" "200 503" "$(many 200 /readyz | uniq -c | xargs)"
+    many 200 /model >/dev/null
+    check_equal "another address is another client" 404 "$(status /model --interface 127.0.0.2)"
+    check_equal "refused ones are in the log once" 0 "$(grep -c 'limiting requests' "$LOG")"
+    wait_until 5 is_served || check_fail "after a while" "to be served again" "$(cat "$SCRATCH/body")"
+    stop_service
+    start_service RATE_LIMIT=0
+    check_equal "0 is no limit" "500 404" "$(many 500 /model | uniq -c | xargs)"
+    stop_service
+    start_service
+    check_equal "there is none by default" "500 404" "$(many 500 /model | uniq -c | xargs)"
+    stop_service
+}
+
+# refuse_once: one answer of 429 as it should be, in a time in which others may be served
+refuse_once() {
+    local tries
+    for ((tries = 0; tries < 100; tries++)); do
+        [ "$(status /model)" != 429 ] || break
+    done
+    check_equal "429 " "429 " "$(header_status) $(error_faults)"
+    check_contains "429: the sentence" RATE_LIMIT "$(jq -r .error "$SCRATCH/body" 2>&1)"
+}
+
+is_served() {
+    [ "$(status /model)" = 404 ]
+}
+
 test_rights
 test_refusals
 test_bad_tokens
 test_files
+test_rate_limit
 check_report http/access

@@ -25,6 +25,7 @@ test_bad_values() {
     for value in auto tree; do stops "MODEL=$value" linear; done
     for value in 0 -1 16q 16mb 1.5m 99999999999g; do stops "MAX_BODY=$value" 16m; done
     for value in -1 lots 64x; do stops "MIN_FREE=$value" 16m; done
+    for value in -1 fast 1.5 100r/m 1000001; do stops "RATE_LIMIT=$value" 100r/s; done
     for value in 0 -5 all; do stops "ID_WINDOW=$value" unlimited; done
 }
 
@@ -50,7 +51,7 @@ test_places() {
 
 test_empty_is_unset() {
     new_data
-    start_service LEARN= MODEL= WORKERS= MAX_BODY= MIN_FREE= ID_WINDOW= TRAIN_FILE_PATH=
+    start_service LEARN= MODEL= WORKERS= MAX_BODY= MIN_FREE= ID_WINDOW= RATE_LIMIT= TRAIN_FILE_PATH=
     check_equal "an empty variable is as good as none" 200 "$(status /healthz)"
     stop_service
 }

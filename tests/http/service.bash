@@ -158,7 +158,7 @@ error_faults() {
     case $(header_status) in
     401) [ "$(header WWW-Authenticate)" = Bearer ] || echo "no WWW-Authenticate" ;;
     405) [ -n "$(header Allow)" ] || echo "no Allow" ;;
-    503) [[ $(header Retry-After) =~ ^[1-9][0-9]*$ ]] || echo "Retry-After: $(header Retry-After)" ;;
+    429 | 503) [[ $(header Retry-After) =~ ^[1-9][0-9]*$ ]] || echo "Retry-After: $(header Retry-After)" ;;
     esac
 }
 

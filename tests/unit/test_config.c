@@ -22,6 +22,7 @@ static void test_defaults(void)
     CHECK_INT(16 << 20, config.max_body);
     CHECK_INT(64 << 20, config.min_free);
     CHECK(config.id_window == UINT64_MAX, "all ids are remembered");
+    CHECK_INT(0, config.rate_limit);
 }
 
 /* Reads the environment with one variable set; false means refused. */
@@ -56,6 +57,12 @@ static void test_accepted(void)
     CHECK_INT(64, config.workers);
     CHECK(read_with("ID_WINDOW", "1000", &config, &error), "%s", error.text);
     CHECK_INT(1000, config.id_window);
+    CHECK(read_with("RATE_LIMIT", "100", &config, &error), "%s", error.text);
+    CHECK_INT(100, config.rate_limit);
+    CHECK(read_with("RATE_LIMIT", "1000000r/s", &config, &error), "%s", error.text);
+    CHECK_INT(1000000, config.rate_limit);
+    CHECK(read_with("RATE_LIMIT", "0", &config, &error), "%s", error.text);
+    CHECK_INT(0, config.rate_limit);
     CHECK(read_with("ID_WINDOW", "unlimited", &config, &error), "%s", error.text);
     CHECK(config.id_window == UINT64_MAX, "all ids are remembered");
 }
@@ -104,6 +111,13 @@ static void test_refused(void)
         {"MIN_FREE", "99999999999999999999t"},
         {"ID_WINDOW", "0"},
         {"ID_WINDOW", "all"},
+        {"RATE_LIMIT", "-1"},
+        {"RATE_LIMIT", "many"},
+        {"RATE_LIMIT", "1.5"},
+        {"RATE_LIMIT", "100r/m"},
+        {"RATE_LIMIT", "100r/s "},
+        {"RATE_LIMIT", "r/s"},
+        {"RATE_LIMIT", "1000001"},
     };
     struct config config;
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
