@@ -107,16 +107,29 @@ static void out_of_memory(struct response *response)
     response->body = (struct buffer){.data = text, .length = sizeof text - 1};
 }
 
+/* Over a connection that is closed while the body still comes, nginx would lose the answer and say
+ * 502. It has the whole body, so that the rest is not long in coming. */
+static void skip_body(struct connection *connection)
+{
+    struct request *request = &connection->request;
+    char ignored[16 << 10];
+    struct error error;
+    while (connection->body_read != request->content_length &&
+           read_body(request, ignored, sizeof ignored, &error) > 0)
+        ;
+}
+
 static void answer(struct request *request, struct response *response)
 {
     struct connection *connection = request->connection;
     bool failed = response->body.failed;
     if (failed)
         out_of_memory(response);
+    skip_body(connection);
     write_response(connection->fcgi.out, response);
     if (failed)
         response->body = (struct buffer){0};
-    /* a body that was not read to its end would be taken for the next request */
+    /* what is left of a body would be taken for the next request */
     if (connection->body_read != request->content_length)
         connection->fcgi.keepConnection = 0;
     FCGX_Finish_r(&connection->fcgi);
