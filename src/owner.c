@@ -54,6 +54,14 @@ bool owner_become(const struct owner *owner, struct error *error)
     return true;
 }
 
+bool owner_drop_capabilities(struct error *error)
+{
+    struct capabilities none = {.header.version = _LINUX_CAPABILITY_VERSION_3};
+    return (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+            syscall(SYS_capset, &none.header, none.data) == 0) ||
+           error_errno(error, "cannot give up privileges");
+}
+
 void owner_renounce(void)
 {
     /* Each of these may fail because there is nothing left to give up. */

@@ -27,4 +27,8 @@ bool owner_become(const struct owner *owner, struct error *error);
  * To be called before owner_become, which takes the right to do so away. */
 void owner_renounce(void);
 
+/* Gives up for good, at once, whatever capabilities the process has, and the way to new ones by an
+ * exec. */
+bool owner_drop_capabilities(struct error *error);
+
 #endif
