@@ -3,5 +3,5 @@
 
 int main(void)
 {
-    return fcgi_main("action", action_handler);
+    return fcgi_main("action", SANDBOX_ACTION, action_handler);
 }

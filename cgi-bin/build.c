@@ -3,5 +3,5 @@
 
 int main(void)
 {
-    return fcgi_main("build", build_handler);
+    return fcgi_main("build", SANDBOX_BUILD, build_handler);
 }

@@ -3,5 +3,5 @@
 
 int main(void)
 {
-    return fcgi_main("predict", predict_handler);
+    return fcgi_main("predict", SANDBOX_PREDICT, predict_handler);
 }

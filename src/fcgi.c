@@ -344,7 +344,7 @@ static bool make_nonblocking_listener(int fd, struct error *error)
            error_errno(error, "cannot make the socket non-blocking");
 }
 
-int fcgi_main(const char *name,
+int fcgi_main(const char *name, enum sandbox_role role,
               bool (*make)(struct handler *, const struct config *, struct error *))
 {
     struct config config;
@@ -355,7 +355,8 @@ int fcgi_main(const char *name,
               make_nonblocking_listener(STDIN_FILENO, &error) && make(&handler, &config, &error);
     access_hide();
     if (ok) {
-        ok = fcgi_serve(STDIN_FILENO, &handler, &access, &error);
+        ok = sandbox_enter(role, &config, &error) &&
+             fcgi_serve(STDIN_FILENO, &handler, &access, &error);
         handler.close(handler.context);
     }
     if (!ok)

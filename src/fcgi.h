@@ -8,6 +8,7 @@
 #include "access.h"
 #include "error.h"
 #include "handler.h"
+#include "sandbox.h"
 
 #include <stdbool.h>
 
@@ -17,9 +18,10 @@
 bool fcgi_serve(int listen_fd, const struct handler *handler, const struct access *access,
                 struct error *error);
 
-/* All of a FastCGI binary: reads the configuration, makes the handler, serves the socket that is
- * standard input. Returns the exit status, having said on standard error what went wrong. */
-int fcgi_main(const char *name,
+/* All of a FastCGI binary: reads the configuration, makes the handler, enters the sandbox, serves
+ * the socket that is standard input. Returns the exit status, having said on standard error what
+ * went wrong. */
+int fcgi_main(const char *name, enum sandbox_role role,
               bool (*make)(struct handler *, const struct config *, struct error *));
 
 #endif

@@ -3,6 +3,7 @@
 #include "access.h"
 #include "ids.h"
 #include "launch.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +45,14 @@ static void warn_without_volume(const struct config *config)
                 "trendline: warning: no volume is mounted on DATA_DIR=%s: the data die with this "
                 "container\n",
                 config->data_dir);
+}
+
+/* Said here, once, because every binary would say the same. */
+static void warn_without_seccomp(void)
+{
+    if (!sandbox_has_seccomp())
+        fprintf(stderr, "trendline: warning: this kernel has no seccomp: the binaries run without "
+                        "their filter of system calls\n");
 }
 
 /* `trendline prepare` as the owner of DATA_DIR, in a process of its own, which takes with it what
@@ -115,6 +124,7 @@ int serve(const struct config *config)
         return fail(&error);
     warn_without_volume(&launch.config);
     access_warn(&access);
+    warn_without_seccomp();
     int code = prepare(&launch);
     if (code == IDS_EXIT_DAMAGED) /* it has removed the damaged index, and can now make it again */
         code = prepare(&launch);
