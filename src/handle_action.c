@@ -18,7 +18,7 @@
 
 enum {
     POLL_MS = 2,           /* between tries for the lock */
-    RETRY_MS = 200,        /* between tries to publish a model that could not be written */
+    RETRY_MS = 200,        /* between tries to do what the disk refused: unpublished, unsettled */
     EVENTS_A_TURN = 16384, /* of all requests together, in equal parts */
     EVENTS_MAX = 4096,     /* of one request in a turn */
     EVENTS_MIN = 16,       /* of one request in a turn, however many there are */
@@ -55,6 +55,7 @@ struct action {
     struct store *store; /* NULL until it can be opened */
     struct action_request *first, **last;
     bool unpublished; /* the model is behind the journal, because it could not be written */
+    bool unsettled;   /* the lock is kept, because a failed batch could not be cut off */
     struct response response;
 };
 
@@ -342,6 +343,12 @@ static void expire(struct action *action)
         store_unlock(action->store); /* and leave the place in the queue */
 }
 
+/* When to come back without a request to work on. */
+static int time_to_retry(const struct action *action)
+{
+    return action->unpublished || action->unsettled ? RETRY_MS : -1;
+}
+
 static void settle_requests(struct action *action)
 {
     for (struct action_request **link = &action->first; *link;) {
@@ -359,7 +366,7 @@ static int turn(void *context)
 {
     struct action *action = context;
     struct error error;
-    if (!action->first && !action->unpublished)
+    if (!action->first && time_to_retry(action) < 0)
         return -1;
     if (!action->store && !(action->store = store_open(action->config, &error))) {
         finish_all(action, &error);
@@ -368,7 +375,7 @@ static int turn(void *context)
     switch (store_lock(action->store, &error)) {
     case LOCK_WAIT:
         expire(action);
-        return action->first ? POLL_MS : action->unpublished ? RETRY_MS : -1;
+        return action->first ? POLL_MS : time_to_retry(action);
     case LOCK_ERROR:
         finish_all(action, &error);
         return -1;
@@ -376,12 +383,12 @@ static int turn(void *context)
         break;
     }
     bool ok = run_batch(action, &error);
-    store_unlock(action->store);
+    action->unsettled = !store_unlock(action->store);
     if (ok)
         settle_requests(action);
     else
         finish_all(action, &error);
-    return action->first ? 0 : action->unpublished ? RETRY_MS : -1;
+    return action->first ? 0 : time_to_retry(action);
 }
 
 static void close_action(void *context)

@@ -25,7 +25,9 @@ void store_close(struct store *store); /* NULL is fine */
 
 /* Never blocks: on LOCK_WAIT come back in some milliseconds, or give up with store_unlock. */
 enum lock_result store_lock(struct store *store, struct error *error);
-void store_unlock(struct store *store);
+/* False when the lock had to be kept, because a batch that failed could not be cut off the journal:
+ * come back in some milliseconds, or nobody else can ever write. */
+bool store_unlock(struct store *store);
 
 /* Learns what has been written since: the journal's new events, a new train file's sums, a new
  * model. An incomplete last batch in the journal is cut. After ERROR_DAMAGED nothing may be

@@ -93,10 +93,12 @@ enum lock_result store_lock(struct store *store, struct error *error)
     return lock_try(&store->lock, error);
 }
 
-void store_unlock(struct store *store)
+bool store_unlock(struct store *store)
 {
-    if (!store->journal || journal_settle(store->journal))
-        lock_release(&store->lock);
+    if (store->journal && !journal_settle(store->journal))
+        return false;
+    lock_release(&store->lock);
+    return true;
 }
 
 /* ------------------------------------------------------------------ catching up */
