@@ -17,7 +17,7 @@
 
 enum {
     EVENTS_MAX = 256,
-    DRAIN_MS = 1000,       /* how long kept connections are served after SIGTERM */
+    DRAIN_MS = 500,        /* how long kept connections are served after SIGTERM */
     ACCEPT_PAUSE_MS = 100, /* when there are no descriptors left for another connection */
     SOCKET_TIMEOUT_S = 5   /* for a web server that stops in the middle of a request */
 };
@@ -205,15 +205,14 @@ static void serve_connection(struct connection *connection)
 
 /* ------------------------------------------------------------------ the loop */
 
-static void add_connection(struct loop *loop, int fd)
+static void add_connection(struct loop *loop, struct connection *connection, int fd)
 {
-    struct connection *connection = calloc(1, sizeof *connection);
     struct timeval timeout = {.tv_sec = SOCKET_TIMEOUT_S};
     /* edge-triggered: a connection whose request is being worked on does not report itself again */
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = connection};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    if (!connection || epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         free(connection);
         close(fd);
         return;
@@ -234,15 +233,30 @@ static void listen_to(struct loop *loop, uint32_t events)
     loop->accept_paused = events == 0;
 }
 
+/* 0, or an errno. Memory comes first: a connection that were taken and closed again would be told
+ * to its client as the death of this process. */
+static int accept_connection(struct loop *loop)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (!connection)
+        return ENOMEM;
+    int fd = accept4(loop->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) {
+        add_connection(loop, connection, fd);
+        return 0;
+    }
+    int trouble = errno;
+    free(connection);
+    return trouble;
+}
+
 static void accept_connections(struct loop *loop)
 {
     for (;;) {
-        int fd = accept4(loop->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
-            add_connection(loop, fd);
-        else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+        int trouble = accept_connection(loop);
+        if (trouble == EMFILE || trouble == ENFILE || trouble == ENOMEM || trouble == ENOBUFS)
             return listen_to(loop, 0);
-        else if (errno != EINTR && errno != ECONNABORTED)
+        if (trouble != 0 && trouble != EINTR && trouble != ECONNABORTED)
             return;
     }
 }

@@ -13,8 +13,8 @@
 #include <stdbool.h>
 
 /* Serves requests that come over the listening socket `listen_fd` until SIGTERM or SIGINT; then
- * goes on until the web server has closed its connections, a second at the most. What `access` does
- * not allow is answered here, the handler never sees it. */
+ * goes on until the web server has closed its connections, half a second at the most. What `access`
+ * does not allow is answered here, the handler never sees it. */
 bool fcgi_serve(int listen_fd, const struct handler *handler, const struct access *access,
                 struct error *error);
 
