@@ -1,5 +1,6 @@
 #include "launch.h"
 
+#include "clock.h"
 #include "health.h"
 
 #include <errno.h>
@@ -16,12 +17,17 @@ enum {
     START_PATIENCE_SECONDS = 30,
     PROBE_INTERVAL_MS = 10,
     ORPHAN_PATIENCE_MS = 2000,
+    /* for nginx to end its requests before the binaries are told to end, so that all is over within
+     * the 2 s that `docker stop` is promised; see write_service for what comes after it */
+    NGINX_PATIENCE_MS = 900,
 };
 
 struct group {
     const struct launch *launch;
     pid_t svscan; /* 0 once it is gone */
     bool announced, stopping, failed;
+    bool ending;         /* stopping, and svscan has been told so */
+    int64_t nginx_limit; /* when it is told at the latest */
     time_t started;
 };
 
@@ -62,9 +68,48 @@ static void become_svscan(const struct launch *launch, pid_t launcher)
     _exit(1);
 }
 
+/* nginx removes its pid file when it ends. */
+static bool nginx_is_gone(const struct launch *launch)
+{
+    char path[PATH_MAX + 16];
+    int pid = 0;
+    snprintf(path, sizeof path, "%s/nginx.pid", launch->run);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return true;
+    bool read = fscanf(file, "%d", &pid) == 1 && pid > 1;
+    fclose(file);
+    return read && kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+/* As `s6-svc -d` does: its supervisor sends the signal, and does not start it again. */
+static void bring_nginx_down(const struct launch *launch)
+{
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/services/nginx/supervise/control", launch->run);
+    int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return; /* it is not up yet */
+    ssize_t written = write(fd, "d", 1);
+    (void)written;
+    close(fd);
+}
+
+/* nginx first: a binary that ended before it would leave unanswered what nginx has accepted. */
 static void stop(struct group *group)
 {
+    if (group->stopping)
+        return;
     group->stopping = true;
+    group->nginx_limit = clock_ms() + NGINX_PATIENCE_MS;
+    bring_nginx_down(group->launch);
+}
+
+static void go_on_stopping(struct group *group)
+{
+    if (group->ending || (!nginx_is_gone(group->launch) && clock_ms() < group->nginx_limit))
+        return;
+    group->ending = true;
     if (group->svscan)
         kill(group->svscan, SIGTERM);
 }
@@ -108,14 +153,16 @@ static void watch(struct group *group, const sigset_t *signals)
 {
     static const struct timespec interval = {.tv_nsec = PROBE_INTERVAL_MS * 1000000L};
     while (group->svscan) {
-        bool waiting = !group->announced && !group->stopping;
+        bool waiting = group->stopping ? !group->ending : !group->announced;
         int signal = sigtimedwait(signals, NULL, waiting ? &interval : NULL);
         if (signal == SIGCHLD)
             reap(group);
         else if (signal > 0)
             stop(group);
-        else if (waiting)
+        else if (waiting && !group->stopping)
             announce_when_ready(group);
+        if (group->stopping)
+            go_on_stopping(group);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,8 +59,9 @@ static bool write_service(const struct launch *launch, const char *name, struct 
     if (mkdir(directory, 0700) != 0)
         return error_errno(error, "cannot make %s", directory);
     return link_script(launch, "run", directory, error) &&
-           /* all must end within the 2 s that `docker stop` is promised */
-           write_number(directory, "timeout-kill", 1500, error) &&
+           /* the 2 s that `docker stop` is promised: see NGINX_PATIENCE_MS */
+           write_number(directory, "timeout-kill", strcmp(name, "nginx") == 0 ? 1500 : 1000,
+                        error) &&
            /* without a sign of readiness s6 waits for a second before it restarts a service */
            write_number(directory, "notification-fd", after_sockets, error) &&
            prepare_lock(directory, after_sockets + 1, error);
