@@ -24,12 +24,14 @@ UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/tes
 # each twice: over the inputs that are kept, and with libFuzzer
 REPLAY   := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS  := $(REPLAY:$(BUILD)/tests/%=$(BUILD)/fuzz/%)
+# the helpers of tests/faults: a shim that makes calls fail, and clients
+FAULTS   := $(BUILD)/faults/fault.so $(patsubst %,$(BUILD)/faults/%,damage hold load)
 BENCH    := $(patsubst bench/programs/%.c,$(BUILD)/bench/%,$(wildcard bench/programs/*.c))
 
 # What the launcher looks for beside the executable, in build/ and where it is installed alike.
 PARTS    := $(BUILD)/nginx.conf $(patsubst %,$(BUILD)/%,$(wildcard services/*))
 
-C_FILES  := $(wildcard src/*.[ch] cgi-bin/*.c tests/unit/*.[ch] tests/fuzz/*.[ch] bench/*.c bench/programs/*.c)
+C_FILES  := $(wildcard src/*.[ch] cgi-bin/*.c tests/unit/*.[ch] tests/fuzz/*.[ch] tests/faults/*.c bench/*.c bench/programs/*.c)
 SCRIPTS  := $(wildcard services/* tools/install-packages tools/check-* .ci/run tests/run tests/*.sh \
               tests/*/*.sh tests/*/*.bash bench/run bench/*.sh)
 ENGINE    = $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
@@ -42,7 +44,7 @@ SANITIZE := -fsanitize=address,undefined
 LIBDIR   := $(DESTDIR)$(PREFIX)/lib/trendline
 
 .DELETE_ON_ERROR:
-.PHONY: all binaries tests fuzzers run test bench check-asan fuzz lint image test-image install clean help
+.PHONY: all binaries tests faults fuzzers run test test-faults bench check-asan fuzz lint image test-image install clean help
 
 all: ## build everything into build/
 	@tools/install-packages build
@@ -57,6 +59,11 @@ test: ## run all tests that need no container engine
 	@tools/install-packages build run test
 	@$(SUBMAKE) binaries tests
 	@BUILD=$(BUILD) tests/run $(UNIT) $(REPLAY) tests/cli tests/http
+
+test-faults: ## kill, damage, fill, starve and attack the service; FAULT_KILLS (200) is how often
+	@tools/install-packages build run test faults
+	@$(SUBMAKE) binaries faults
+	@BUILD=$(BUILD) tests/run tests/faults
 
 bench: ## measure against the limits and peers, into bench/RESULTS.md; takes half an hour
 	@tools/install-packages build run bench
@@ -77,7 +84,7 @@ fuzz: ## feed made-up input to every parser, FUZZ_SECONDS (30) for each
 lint: ## static checks
 	@tools/install-packages build run lint
 	clang-format --dry-run -Werror $(C_FILES)
-	@$(SUBMAKE) BUILD=build-lint EXTRA_WARNINGS=-Werror binaries tests
+	@$(SUBMAKE) BUILD=build-lint EXTRA_WARNINGS=-Werror binaries tests faults
 	cppcheck --quiet --std=c11 --enable=warning,performance --inline-suppr \
 	    --error-exitcode=1 --suppress=missingIncludeSystem -Isrc src cgi-bin
 	shellcheck -x -P SCRIPTDIR $(SCRIPTS)
@@ -111,6 +118,9 @@ binaries: $(BUILD)/trendline $(CGI) $(PARTS)
 tests: $(UNIT) $(REPLAY)
 	@:
 
+faults: $(FAULTS)
+	@:
+
 fuzzers: $(FUZZERS)
 	@:
 
@@ -124,13 +134,19 @@ $(CGI): $(BUILD)/cgi-bin/%: $(BUILD)/obj/cgi-bin/%.o $(LIB)
 $(UNIT): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 $(REPLAY): $(BUILD)/tests/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(LIB)
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
+$(filter-out %.so,$(FAULTS)): $(BUILD)/faults/%: $(BUILD)/obj/tests/faults/%.o $(LIB)
 # What can be made to fail there, so that every way out is taken.
 $(BUILD)/tests/test_sync: ALL_LDFLAGS += -Wl,--wrap=fdatasync,--wrap=ftruncate
 $(BUILD)/tests/test_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
-$(BUILD)/trendline $(CGI) $(UNIT) $(BENCH) $(REPLAY) $(FUZZERS):
+$(BUILD)/trendline $(CGI) $(UNIT) $(BENCH) $(REPLAY) $(FUZZERS) $(filter-out %.so,$(FAULTS)):
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/faults/fault.so: tests/faults/fault.c Makefile
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(EXTRA_WARNINGS) -O2 -g -shared -fPIC -o $@ $<
 
 $(BUILD)/bench/no_sync.so: bench/no_sync.c
 	@mkdir -p $(@D)

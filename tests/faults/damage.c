@@ -1,13 +1,13 @@
 /* damage DATA_DIR WORK_DIR FILE FLIPS [without REMOVED...]
  *
- * Truncates FILE, in a copy of DATA_DIR, at every byte of its tail, and flips FLIPS bits throughout;
- * each time a start is prepared and what it would serve is compared with the undamaged one:
+ * Truncates FILE, in a copy of DATA_DIR, at every byte of its tail, and flips FLIPS bits
+ * throughout; each time a start is prepared and what it would serve is compared with the undamaged
+ * one:
  *
  *     right    the same events, sums, model and ids
- *     older    those of the first so many batches of the journal (only where what tells of the later
- *              ones was removed, and only with the end of the journal cut)
- *     refused  the start stops, naming the file, and in the journal the line
- *     unnamed  it stops, and the line does not say where
+ *     older    those of the first so many batches of the journal (only where what tells of the
+ * later ones was removed, and only with the end of the journal cut) refused  the start stops,
+ * naming the file, and in the journal the line unnamed  it stops, and the line does not say where
  *     wrong    anything else
  *     crashed  the process died
  *
@@ -187,7 +187,8 @@ static bool fail(const char *text)
     return false;
 }
 
-/* What the directory holds, as text: how many events, the model of all sums, and the model served. */
+/* What the directory holds, as text: how many events, the model of all sums, and the model served.
+ */
 static bool write_state(const struct config *config, struct buffer *out)
 {
     struct error error;
@@ -277,8 +278,9 @@ static bool is_named(const char *said)
     if (!at)
         return false;
     at += strlen(base_name(victim->name));
-    return strcmp(victim->name, JOURNAL_NAME) != 0 || (*at == ':' && at[1] >= '0' && at[1] <= '9') ||
-           strstr(said, "bytes") || strstr(said, "byte ");
+    return strcmp(victim->name, JOURNAL_NAME) != 0 ||
+           (*at == ':' && at[1] >= '0' && at[1] <= '9') || strstr(said, "bytes") ||
+           strstr(said, "byte ");
 }
 
 static enum outcome judge(int status, const struct buffer *state, const char *said)

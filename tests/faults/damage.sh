@@ -43,7 +43,7 @@ tries() {
 
 # outcome NAME: how many
 outcome() {
-    sed "s/.*$1 \([0-9]*\).*/\1/" <<<"$DAMAGE"
+    grep -oP "$1 \K[0-9]+" <<<"$DAMAGE"
 }
 
 # never_wrong FILE [without FILE...]

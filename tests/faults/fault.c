@@ -1,15 +1,17 @@
-/* Makes system calls and allocations fail in running programs. For LD_PRELOAD, into a whole service.
+/* Makes system calls and allocations fail in running programs. For LD_PRELOAD, into a whole
+ * service.
  *
- * FAULT_CONTROL names a file of CONTROL_SIZE bytes, which every process maps when it starts, so that
- * faults can be switched on and off from outside. Its text: one word that differs each time (tests
- * use a number), then a rule a line:
+ * FAULT_CONTROL names a file of CONTROL_SIZE bytes, which every process maps when it starts, so
+ * that faults can be switched on and off from outside. Its text: one word that differs each time
+ * (tests use a number), then a rule a line:
  *
  *     PROGRAM CALL FAULT PLACE SKIP TIMES
  *
- * PROGRAM: what the process's name begins with. CALL: a name below, or malloc for all allocations.
- * FAULT: the number of an errno, or sleep:MS, after which the call goes on. PLACE: a part of the
- * file's path, or * for any. The first SKIP calls that match pass, the next TIMES fail; 0: all.
- * Processes count for themselves, anew with every text. The file's last eight bytes count faults. */
+ * PROGRAM: what the process's name begins with, or its pid. CALL: a name below, or malloc for all
+ * allocations. FAULT: the number of an errno, or sleep:MS, after which the call goes on. PLACE: a
+ * part of the file's path, or * for any. The first SKIP calls that match pass, the next TIMES fail;
+ * 0: all. Processes count for themselves, anew with every text. The file's last eight bytes count
+ * faults. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -60,6 +62,12 @@ __attribute__((constructor)) static void map_control(void)
     close(fd);
 }
 
+static bool is_us(const char *program)
+{
+    return strncmp(program_invocation_short_name, program, strlen(program)) == 0 ||
+           atoi(program) == getpid();
+}
+
 static void parse_rule(const char *line)
 {
     char program[WORD_MAX], fault[WORD_MAX];
@@ -68,7 +76,7 @@ static void parse_rule(const char *line)
     if (rule_count == RULES_MAX ||
         sscanf(line, "%63s %63s %63s %63s %ld %ld", program, rule->call, fault, rule->place,
                &rule->skip, &rule->times) != 6 ||
-        strncmp(program_invocation_short_name, program, strlen(program)) != 0)
+        !is_us(program))
         return;
     if (sscanf(fault, "sleep:%ld", &rule->sleep_ms) != 1)
         rule->error = atoi(fault);

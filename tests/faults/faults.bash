@@ -15,7 +15,7 @@
 PORT_FIRST=18800 PORT_COUNT=100
 FAULTS=$BUILD/faults # the helpers
 
-# ENOENT-like names that the tests use, as numbers
+# the numbers of what can be made to fail with
 declare -A ERRNO=([EIO]=5 [ENOMEM]=12 [ENOSPC]=28 [EROFS]=30 [EMFILE]=24)
 
 # --- faults --------------------------------------------------------------------------------------
@@ -36,13 +36,17 @@ fault() {
         rules+=$(printf '\n%s %s %s %s %s %s' "$1" "$2" "${ERRNO[$3]:-$3}" "$4" "$5" "$6")
         shift 6
     done
-    fault_number=$((fault_number + 1))
-    # in place: the processes have the file mapped
-    printf '%-1015s\n' "$fault_number$rules" 1<>"$CONTROL"
+    write_rules "$rules"
 }
 
 no_fault() {
-    fault
+    write_rules ''
+}
+
+# write_rules RULES: in place, for the processes have the file mapped
+write_rules() {
+    fault_number=$((fault_number + 1))
+    printf '%-1015s\n' "$fault_number$1" 1<>"$CONTROL"
 }
 
 # faults_so_far: how many have been made

@@ -1,9 +1,10 @@
 /* hold PORT COUNT TEXT [DRIP_MS]
  *
  * Opens COUNT connections, sends TEXT (notation of printf %b, without NUL) on each, and holds them;
- * with DRIP_MS one more byte "x" goes out on each so often. Prints "held N" once all are open, ends
- * on SIGTERM or after SECONDS_MAX, and then prints "closed N STATUS": how many the server has closed
- * by then, and the last answer's status, 0 if there was none. */
+ * with DRIP_MS one more byte "x" goes out on each so often. Prints "held N" once all are open, and
+ * "all closed" should the server close them all. Ends on SIGTERM or after SECONDS_MAX, and then
+ * prints "closed N STATUS": how many were closed by then, and the last answer's status, 0 if there
+ * was none. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -63,7 +64,10 @@ static void look_at(struct pollfd *connection)
     } else if (got == 0 || errno != EAGAIN) {
         close(connection->fd);
         connection->fd = -1;
-        closed++;
+        if (++closed == held) {
+            printf("all closed\n");
+            fflush(stdout);
+        }
     }
 }
 

@@ -8,7 +8,8 @@
  * Appended to in DIRECTORY, a line each:
  *     acked      ID SEQ A B TARGET    acknowledged; SEQ is - when the answer does not tell it
  *     unacked    ID                   given up
- *     failures   KIND STATUS BODY     what should not be; STATUS 0: no answer, 1: a part of one
+ *     failures   KIND STATUS BODY     what should not be; STATUS 0: no answer, 1: a part of one,
+ *                                     2: none after some waiting, so that it was being worked on
  * At the end it prints how many answers there were of each kind: "action 201 1234; …". */
 #include <errno.h>
 #include <netinet/in.h>
@@ -25,14 +26,17 @@
 
 enum {
     SECONDS_MAX = 900,
-    ANSWER_SECONDS = 20,   /* without an answer after that: none */
-    RETRY_SECONDS = 30,    /* an event is given up after that */
-    RETRY_MS = 5,          /* between tries */
-    BULK = 5,              /* events of a request with several */
-    CLIENTS_MAX = 512,     /* threads */
-    TEXT_MAX = 64 << 10,   /* of a request or an answer */
-    STATUS_MAX = 600,      /* HTTP's and our own */
-    NO_ANSWER = 0, CUT = 1 /* statuses of our own */
+    ANSWER_SECONDS = 20, /* without an answer after that: none */
+    RETRY_SECONDS = 30,  /* an event is given up after that */
+    HUNG_MS = 300,       /* a request that waited so long in vain was not just too late */
+    RETRY_MS = 5,        /* between tries */
+    BULK = 5,            /* events of a request with several */
+    CLIENTS_MAX = 512,   /* threads */
+    TEXT_MAX = 64 << 10, /* of a request or an answer */
+    STATUS_MAX = 600,    /* HTTP's and our own */
+    NO_ANSWER = 0,
+    CUT = 1,
+    HUNG = 2 /* statuses of our own */
 };
 
 enum kind { ACTION, PREDICT, BUILD, KINDS };
@@ -64,11 +68,16 @@ static void pause_ms(long ms)
     nanosleep(&time, NULL);
 }
 
-static time_t now(void)
+static long now_ms(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
+    return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static long now(void)
+{
+    return now_ms() / 1000;
 }
 
 /* ------------------------------------------------------------------ HTTP */
@@ -102,7 +111,8 @@ static bool connect_client(struct client *client)
 /* The length of the whole answer once its head is there, else 0. */
 static size_t answer_length(const char *answer)
 {
-    const char *end = strstr(answer, "\r\n\r\n"), *length = strcasestr(answer, "\r\nContent-Length:");
+    const char *end = strstr(answer, "\r\n\r\n"),
+               *length = strcasestr(answer, "\r\nContent-Length:");
     if (!end)
         return 0;
     size_t head = (size_t)(end + 4 - answer);
@@ -113,11 +123,12 @@ static size_t answer_length(const char *answer)
 static int read_answer(struct client *client)
 {
     size_t got = 0, length = 0;
+    long begin = now_ms();
     client->answer[0] = '\0';
     while (length == 0 || got < length) {
         ssize_t more = recv(client->fd, client->answer + got, TEXT_MAX - 1 - got, 0);
         if (more <= 0)
-            return got > 0 ? CUT : NO_ANSWER;
+            return got > 0 ? CUT : now_ms() - begin > HUNG_MS ? HUNG : NO_ANSWER;
         got += (size_t)more;
         client->answer[got] = '\0';
         length = answer_length(client->answer);
@@ -142,8 +153,7 @@ static int ask(struct client *client)
     if (connect_client(client) &&
         send(client->fd, client->request, length, MSG_NOSIGNAL) == (ssize_t)length)
         status = read_answer(client);
-    if (status == NO_ANSWER || status == CUT || once ||
-        strcasestr(client->answer, "\r\nConnection: close"))
+    if (status <= HUNG || once || strcasestr(client->answer, "\r\nConnection: close"))
         hang_up(client);
     count(client, status);
     return status;
@@ -157,7 +167,7 @@ static const char *body_of(const struct client *client)
 
 static void tell_failure(const struct client *client, int status)
 {
-    const char *body = status == NO_ANSWER ? "\n" : body_of(client);
+    const char *body = status <= HUNG ? "\n" : body_of(client);
     fprintf(failures, "%s %d %.200s%s", KIND_NAMES[client->kind], status, body,
             strchr(body, '\n') ? "" : "\n");
 }
@@ -237,12 +247,12 @@ static bool is_stored(const struct client *client, int status, int events)
 /* A process died, or was busy: the same again is right. Anything else will not get better. */
 static bool is_worth_a_retry(int status)
 {
-    return status == NO_ANSWER || status == CUT || status == 502 || status == 503 || status == 504;
+    return status <= HUNG || status == 502 || status == 503 || status == 504;
 }
 
 static void send_events(struct client *client, long first, int events)
 {
-    time_t deadline = now() + RETRY_SECONDS;
+    long deadline = now() + RETRY_SECONDS;
     for (;;) {
         write_events(client, first, events);
         int status = ask(client);
@@ -359,7 +369,7 @@ int main(int argc, char **argv)
             clients[number]->number = number;
             pthread_create(&threads[number], NULL, run_client, clients[number]);
         }
-    for (time_t end = now() + SECONDS_MAX; !stop && now() < end;)
+    for (long end = now() + SECONDS_MAX; !stop && now() < end;)
         pause_ms(10);
     stop = 1;
     while (number > 0)
