@@ -60,7 +60,7 @@ static bool write_service(const struct launch *launch, const char *name, struct 
         return error_errno(error, "cannot make %s", directory);
     return link_script(launch, "run", directory, error) &&
            /* the 2 s that `docker stop` is promised: see NGINX_PATIENCE_MS */
-           write_number(directory, "timeout-kill", strcmp(name, "nginx") == 0 ? 1500 : 1000,
+           write_number(directory, "timeout-kill", strcmp(name, "nginx") == 0 ? 800 : 1000,
                         error) &&
            /* without a sign of readiness s6 waits for a second before it restarts a service */
            write_number(directory, "notification-fd", after_sockets, error) &&
