@@ -54,7 +54,8 @@ struct action {
     const struct config *config;
     struct store *store; /* NULL until it can be opened */
     struct action_request *first, **last;
-    bool unpublished; /* the model is behind the journal, because it could not be written */
+    bool behind;      /* the model is behind the journal, which has been said */
+    bool unpublished; /* and that because it could not be written */
     bool unsettled;   /* the lock is kept, because a failed batch could not be cut off */
     struct response response;
 };
@@ -298,9 +299,10 @@ static void publish(struct action *action)
     struct error error;
     bool ok = learn_update(action->store, action->config, &error);
     bool hopeless = !ok && (error.kind == ERROR_UNUSABLE || error.kind == ERROR_DAMAGED);
-    if (!ok && !action->unpublished)
+    if (!ok && !action->behind)
         fprintf(stderr, "action: the events are stored, but the model is not up to date: %s\n",
                 error.text);
+    action->behind = !ok;
     action->unpublished = !ok && !hopeless;
 }
 
