@@ -208,7 +208,8 @@ test_secrecy() {
     check_equal "all names are known" 7 "$(for pid in predict action build nginx; do pids_of $pid; done | wc -l)"
     check_equal "no token in the environment of those that serve" "" "$(environments predict action build nginx)"
     # nginx's master, which sees no request, writes its title over its environment: a copy would be elsewhere
-    if [ "$(id -u)" -eq 0 ]; then
+    # (the address sanitizer maps terabytes: nothing to look through)
+    if [ "$(id -u)" -eq 0 ] && ! is_sanitized; then
         check_equal "the memory can be looked through" token "$(memory_of "$SERVICE")"
         check_equal "no token in nginx's memory" "" "$(memory_of "$(pids_of nginx | head -n 1)")"
     fi
