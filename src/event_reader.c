@@ -80,6 +80,7 @@ void event_reader_close(struct event_reader *reader)
     binding_free(&reader->binding);
     buffer_free(&reader->id_text);
     buffer_free(&reader->id);
+    flat_object_free(&reader->flat);
 }
 
 static enum event_result fetch_row(struct event_reader *reader, struct error *error)
@@ -123,6 +124,21 @@ static enum event_result fetch_object(struct event_reader *reader, struct error 
 enum event_result event_reader_fetch(struct event_reader *reader, struct error *error)
 {
     return reader->body.is_table ? fetch_row(reader, error) : fetch_object(reader, error);
+}
+
+bool event_reader_next_flat(struct event_reader *reader, const struct schema *schema,
+                            struct event *event)
+{
+    struct flat_object *flat = &reader->flat;
+    const char *text;
+    size_t length, used;
+    if (reader->body.is_table || reader->ahead || !flat_object_begin(flat, schema, true) ||
+        !json_stream_peek(&reader->body.json, &text, &length) ||
+        (used = flat_object_read(flat, text, length)) == 0)
+        return false;
+    json_stream_take(&reader->body.json, used);
+    *event = (struct event){.row = flat->row, .id = flat->id, .id_length = flat->id_length};
+    return true;
 }
 
 bool event_reader_is_single(const struct event_reader *reader, size_t fetched)

@@ -5,6 +5,7 @@
 #include "binding.h"
 #include "body.h"
 #include "error.h"
+#include "flat_object.h"
 #include "ids.h"
 #include "json.h"
 #include "schema.h"
@@ -33,6 +34,7 @@ struct event_reader {
     struct binding binding;
     struct buffer id_text; /* of a table's row */
     struct buffer id;      /* escaped, with its quotes */
+    struct flat_object flat;
 };
 
 /* As body_open, or what is wrong with a short body's JSON; to be closed in any case. The reader
@@ -48,6 +50,12 @@ enum event_result {
 };
 
 enum event_result event_reader_fetch(struct event_reader *reader, struct error *error);
+
+/* Fetches and binds the next event of a streamed body in one step, if it is of the common kind
+ * (flat_object.h) and is there as a whole. False: nothing was taken, event_reader_fetch has it.
+ * `schema` must stay as long as the reader. */
+bool event_reader_next_flat(struct event_reader *reader, const struct schema *schema,
+                            struct event *event);
 
 /* The schema that the fetched event would make. */
 struct schema *event_reader_schema(const struct event_reader *reader, struct error *error);

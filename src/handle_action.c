@@ -205,16 +205,14 @@ static bool bind_event(struct action *action, struct action_request *pending, st
     return ok;
 }
 
-static void add_event(struct action *action, struct action_request *pending)
+/* Puts a bound event into the open batch. */
+static void add_bound(struct action *action, struct action_request *pending,
+                      const struct event *event)
 {
-    struct event event;
     struct error error;
     struct counts *counts = &pending->batch;
     int64_t seq;
-    enum store_outcome outcome = STORE_REFUSED;
-    if (bind_event(action, pending, &event, &error))
-        outcome = store_add(action->store, event.row, event.id, event.id_length, &seq, &error);
-    switch (outcome) {
+    switch (store_add(action->store, event->row, event->id, event->id_length, &seq, &error)) {
     case STORE_ADDED:
         counts->first_seq = counts->accepted++ == 0 ? seq : counts->first_seq;
         counts->last_seq = seq;
@@ -227,6 +225,16 @@ static void add_event(struct action *action, struct action_request *pending)
     case STORE_REFUSED:
         reject(pending, &error);
     }
+}
+
+static void add_fetched(struct action *action, struct action_request *pending)
+{
+    struct event event;
+    struct error error;
+    if (bind_event(action, pending, &event, &error))
+        add_bound(action, pending, &event);
+    else
+        reject(pending, &error);
 }
 
 /* The reader's memory is not needed until the answer. */
@@ -252,11 +260,18 @@ static bool begin_reading(struct action_request *pending)
 /* Takes the next event, or the end, of a body that is being read. */
 static void take_event(struct action *action, struct action_request *pending)
 {
+    struct event event;
     struct error error;
+    const struct schema *schema = store_event_schema(action->store); /* once there, it stays */
+    if (schema && event_reader_next_flat(&pending->reader, schema, &event)) {
+        pending->fetched++;
+        add_bound(action, pending, &event);
+        return;
+    }
     enum event_result result = event_reader_fetch(&pending->reader, &error);
     pending->fetched += result == EVENT_FETCHED || result == EVENT_REFUSED;
     if (result == EVENT_FETCHED)
-        add_event(action, pending);
+        add_fetched(action, pending);
     else if (result == EVENT_REFUSED)
         reject(pending, &error);
     else

@@ -2,6 +2,7 @@
 #include "binding.h"
 #include "body.h"
 #include "event_reader.h"
+#include "flat_object.h"
 #include "handler.h"
 #include "json.h"
 #include "model_file.h"
@@ -15,6 +16,7 @@ enum { PREDICT_ROWS_MAX = 1000000 /* of one request: their predictions wait in m
 struct predict {
     struct model_file model;
     struct binding binding;
+    struct flat_object flat;
     struct buffer predictions; /* doubles */
     struct response response;
 };
@@ -102,16 +104,35 @@ static bool predict_object(struct predict *predict, const char *text, size_t len
     return ok && binding_end(binding, error) && keep_prediction(predict, binding->row, error);
 }
 
+/* Takes the common kind of rows (flat_object.h) up to the first of another kind. */
+static bool predict_flat(struct predict *predict, struct body *body, struct error *error)
+{
+    const char *text;
+    size_t length, used;
+    while (json_stream_peek(&body->json, &text, &length) &&
+           (used = flat_object_read(&predict->flat, text, length)) > 0) {
+        if (!keep_prediction(predict, predict->flat.row, error))
+            return false;
+        json_stream_take(&body->json, used);
+    }
+    return true;
+}
+
 static bool predict_objects(struct predict *predict, struct body *body, struct error *error)
 {
     const char *text;
     size_t length;
     enum json_stream_result result;
-    while ((result = json_stream_next(&body->json, &text, &length, error)) == JSON_STREAM_VALUE)
-        if (!predict_object(predict, text, length, error))
-            return body->json.any_array || predicted(predict) > 0
-                       ? at_index(error, predicted(predict))
-                       : false;
+    flat_object_free(&predict->flat); /* the model that it was for may be gone */
+    if (!flat_object_begin(&predict->flat, predict->model.model->schema, false))
+        return error_memory(error);
+    bool ok = predict_flat(predict, body, error);
+    while (ok &&
+           (result = json_stream_next(&body->json, &text, &length, error)) == JSON_STREAM_VALUE)
+        ok = predict_object(predict, text, length, error) && predict_flat(predict, body, error);
+    if (!ok)
+        return body->json.any_array || predicted(predict) > 0 ? at_index(error, predicted(predict))
+                                                              : false;
     return result == JSON_STREAM_END;
 }
 
@@ -250,6 +271,7 @@ static void close_predict(void *context)
     struct predict *predict = context;
     model_file_free(&predict->model);
     binding_free(&predict->binding);
+    flat_object_free(&predict->flat);
     buffer_free(&predict->predictions);
     buffer_free(&predict->response.body);
     free(predict);

@@ -171,3 +171,24 @@ enum json_stream_result json_stream_next(struct json_stream *stream, const char 
         stream->place = JSON_AFTER_ELEMENT;
     return JSON_STREAM_VALUE;
 }
+
+bool json_stream_peek(struct json_stream *stream, const char **text, size_t *length)
+{
+    struct error ignored = {.kind = ERROR_NONE};
+    bool ended = stream->ended;
+    stream->ended = true; /* to look only at what is here: json_stream_next reads, and tells */
+    bool found = seek_value(stream, &ignored);
+    stream->ended = ended;
+    if (!found)
+        return false;
+    *text = stream->text.data + stream->next;
+    *length = stream->text.length - stream->next;
+    return true;
+}
+
+void json_stream_take(struct json_stream *stream, size_t length)
+{
+    stream->next += length;
+    if (stream->place != JSON_OUTSIDE)
+        stream->place = JSON_AFTER_ELEMENT;
+}

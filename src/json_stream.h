@@ -42,4 +42,10 @@ enum json_stream_result { JSON_STREAM_VALUE, JSON_STREAM_END, JSON_STREAM_ERROR 
 enum json_stream_result json_stream_next(struct json_stream *stream, const char **text,
                                          size_t *length, struct error *error);
 
+/* What has been read so far of the next value; false when there is nothing, and where
+ * json_stream_next has something to say. Never reads. The value stays the next one until
+ * json_stream_take steps over it, `length` bytes that must be all of it. */
+bool json_stream_peek(struct json_stream *stream, const char **text, size_t *length);
+void json_stream_take(struct json_stream *stream, size_t length);
+
 #endif

@@ -1,0 +1,35 @@
+/* Flat object: the common kind of JSON row, read in one pass without a tree. It has plain numbers,
+ * all of a schema's features once, names without escapes, and perhaps an `_id`.
+ *
+ * Whatever is not just so is left to json_parse and struct binding, which know what to say of it:
+ * a row is taken here only where these two would take the same row. */
+#ifndef TRENDLINE_FLAT_OBJECT_H
+#define TRENDLINE_FLAT_OBJECT_H
+
+#include "schema.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Scratch, used again for each row; zero at first. */
+struct flat_object {
+    const struct schema *schema;
+    bool with_target;
+    size_t count;   /* of the schema's features */
+    double *row;    /* `count` values, then the target; owned */
+    uint64_t *seen; /* owned; the number of the row that last had the field */
+    uint64_t row_number;
+    const char *id; /* of the row last read, into its text, as in the journal; NULL: none */
+    size_t id_length;
+};
+
+/* Rows of this schema are wanted; the same one again costs nothing. False without memory. */
+bool flat_object_begin(struct flat_object *flat, const struct schema *schema, bool with_target);
+void flat_object_free(struct flat_object *flat);
+
+/* Reads the object at the beginning of `text` into flat->row. How many bytes it took; 0: not a
+ * plain one, or not all of it is there. */
+size_t flat_object_read(struct flat_object *flat, const char *text, size_t length);
+
+#endif
