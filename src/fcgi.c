@@ -84,15 +84,28 @@ static long read_body(struct request *request, char *data, size_t size, struct e
     return got;
 }
 
+static char *put_length(char *at, size_t length)
+{
+    char digits[24], *digit = digits + sizeof digits;
+    *--digit = '\0';
+    do
+        *--digit = (char)('0' + length % 10);
+    while ((length /= 10) > 0);
+    return stpcpy(at, digit);
+}
+
+/* By hand, because printf would take a tenth of a prediction's time. The web server takes 200 for
+ * granted. */
 static void write_response(FCGX_Stream *out, const struct response *response)
 {
-    char head[HTTP_HEADERS_MAX + 256];
-    int length = snprintf(
-        head, sizeof head, "Status: %d %s\r\n%s%s%sContent-Length: %zu\r\n%s\r\n", response->status,
-        http_reason(response->status), response->content_type ? "Content-Type: " : "",
-        response->content_type ? response->content_type : "", response->content_type ? "\r\n" : "",
-        response->body.length, response->headers);
-    FCGX_PutStr(head, length, out);
+    char head[HTTP_HEADERS_MAX + 256], *at = head;
+    if (response->status != 200)
+        at += sprintf(at, "Status: %d %s\r\n", response->status, http_reason(response->status));
+    if (response->content_type)
+        at = stpcpy(stpcpy(stpcpy(at, "Content-Type: "), response->content_type), "\r\n");
+    at = put_length(stpcpy(at, "Content-Length: "), response->body.length);
+    at = stpcpy(stpcpy(stpcpy(at, "\r\n"), response->headers), "\r\n");
+    FCGX_PutStr(head, (int)(at - head), out);
     if (response->body.length > 0)
         FCGX_PutStr(response->body.data, (int)response->body.length, out);
 }

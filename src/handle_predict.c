@@ -8,10 +8,13 @@
 #include "model_file.h"
 #include "number.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { PREDICT_ROWS_MAX = 1000000 /* of one request: their predictions wait in memory */ };
+
+enum { MODEL_HEADERS_MAX = 96 };
 
 struct predict {
     struct model_file model;
@@ -19,13 +22,13 @@ struct predict {
     struct flat_object flat;
     struct buffer predictions; /* doubles */
     struct response response;
+    bool looked;                     /* at the model's file, in this round of the loop */
+    char headers[MODEL_HEADERS_MAX]; /* of the model last looked at */
 };
 
 static void model_headers(const struct predict *predict, struct response *response)
 {
-    const struct model *model = predict->model.model;
-    response_header(response, "X-Model-Version: %lld\r\nX-Model-Events: %lld",
-                    (long long)model->version, (long long)model->events);
+    memcpy(response->headers, predict->headers, sizeof predict->headers);
 }
 
 static void answer_one(struct predict *predict, double prediction)
@@ -210,9 +213,32 @@ static bool predict_body(struct predict *predict, struct request *request, struc
 
 /* ------------------------------------------------------------------ routes */
 
+/* The model as it is now. One look serves all requests of a round: each was there when the round
+ * began, so that whatever its sender had been told before had been published before. */
+static bool refresh(struct predict *predict, struct error *error)
+{
+    if (predict->looked)
+        return true;
+    if (!model_file_refresh(&predict->model, error))
+        return false;
+    const struct model *model = predict->model.model;
+    snprintf(predict->headers, sizeof predict->headers,
+             "X-Model-Version: %lld\r\nX-Model-Events: %lld\r\n", (long long)model->version,
+             (long long)model->events);
+    predict->looked = true;
+    return true;
+}
+
+static int end_round(void *context)
+{
+    struct predict *predict = context;
+    predict->looked = false;
+    return -1;
+}
+
 static bool route_predict(struct predict *predict, struct request *request, struct error *error)
 {
-    if (!model_file_refresh(&predict->model, error))
+    if (!refresh(predict, error))
         return false;
     if (strcmp(request->method, "POST") == 0)
         return predict_body(predict, request, error);
@@ -222,7 +248,7 @@ static bool route_predict(struct predict *predict, struct request *request, stru
 static bool route_model(struct predict *predict, struct request *request, struct error *error)
 {
     (void)request;
-    if (!model_file_refresh(&predict->model, error)) {
+    if (!refresh(predict, error)) {
         if (error->kind == ERROR_NOT_READY)
             error->kind = ERROR_ABSENT;
         return false;
@@ -235,7 +261,7 @@ static bool route_model(struct predict *predict, struct request *request, struct
 static bool route_readyz(struct predict *predict, struct request *request, struct error *error)
 {
     (void)request;
-    if (!model_file_refresh(&predict->model, error))
+    if (!refresh(predict, error))
         return false;
     response_clear(&predict->response);
     buffer_puts(&predict->response.body, "{\"status\": \"ready\"}\n");
@@ -286,6 +312,7 @@ bool predict_handler(struct handler *handler, const struct config *config, struc
         free(predict);
         return false;
     }
-    *handler = (struct handler){.context = predict, .request = handle, .close = close_predict};
+    *handler = (struct handler){
+        .context = predict, .request = handle, .turn = end_round, .close = close_predict};
     return true;
 }
