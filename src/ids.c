@@ -1,13 +1,16 @@
 #include "ids.h"
 
+#include "ids_chain.h"
+
 #include <errno.h>
-#include <lmdb.h>
 #include <search.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 /* Address space for the file to begin with, neither memory nor disk; doubled whenever it is full.
  */
@@ -15,15 +18,11 @@ static const size_t first_map_size = (size_t)1 << 30;
 
 static const char state_key[] = "state";
 
-/* What the file stores for an id; `ordinal` counts ids, so that a window is a comparison. */
-struct stored_id {
-    uint64_t offset, ordinal;
-};
-
 /* What the file stores about itself. */
 struct stored_state {
     struct journal_position position;
     uint64_t count; /* ids ever added: the last one's ordinal */
+    uint64_t check; /* XXH3 of all before it */
 };
 
 /* An id that is not in the file yet. `text` lies behind the struct, in the same allocation. */
@@ -97,6 +96,47 @@ static int begin(const struct ids *ids, unsigned flags, MDB_txn **txn)
     return code == 0 ? mdb_txn_begin(ids->env, NULL, flags, txn) : code;
 }
 
+static uint64_t check_of(const struct stored_state *state)
+{
+    return XXH3_64bits(state, offsetof(struct stored_state, check));
+}
+
+static int write_state(struct ids *ids, MDB_txn *txn, struct stored_state state)
+{
+    state.check = check_of(&state);
+    MDB_val key = {.mv_data = (void *)state_key, .mv_size = sizeof state_key - 1};
+    MDB_val value = {.mv_data = &state, .mv_size = sizeof state};
+    return mdb_put(txn, ids->state, &key, &value, 0);
+}
+
+static int read_state(struct ids *ids, MDB_txn *txn, struct stored_state *state)
+{
+    MDB_val key = {.mv_data = (void *)state_key, .mv_size = sizeof state_key - 1}, value;
+    int code = mdb_get(txn, ids->state, &key, &value);
+    if (code != 0)
+        return code;
+    if (value.mv_size != sizeof *state)
+        return MDB_CORRUPTED;
+    memcpy(state, value.mv_data, sizeof *state);
+    return state->check == check_of(state) ? 0 : MDB_CORRUPTED;
+}
+
+/* Checks the state of an old file, or begins that of a new one. */
+static int begin_state(struct ids *ids, MDB_txn *txn)
+{
+    struct stored_state state;
+    MDB_stat old;
+    int code = read_state(ids, txn, &state);
+    if (code != MDB_NOTFOUND)
+        return code;
+    if ((code = mdb_stat(txn, ids->by_id, &old)) != 0)
+        return code;
+    if (old.ms_entries > 0)
+        return MDB_CORRUPTED;
+    code = ids_chain_begin(txn, ids->by_id);
+    return code == 0 ? write_state(ids, txn, (struct stored_state){0}) : code;
+}
+
 static int open_databases(struct ids *ids)
 {
     MDB_txn *txn;
@@ -106,34 +146,12 @@ static int open_databases(struct ids *ids)
     if ((code = mdb_dbi_open(txn, "by_id", MDB_CREATE, &ids->by_id)) != 0 ||
         (code = mdb_dbi_open(txn, "by_ordinal", MDB_CREATE | MDB_INTEGERKEY, &ids->by_ordinal)) !=
             0 ||
-        (code = mdb_dbi_open(txn, "state", MDB_CREATE, &ids->state)) != 0) {
+        (code = mdb_dbi_open(txn, "state", MDB_CREATE, &ids->state)) != 0 ||
+        (code = begin_state(ids, txn)) != 0) {
         mdb_txn_abort(txn);
         return code;
     }
     return mdb_txn_commit(txn);
-}
-
-static int read_state(struct ids *ids, MDB_txn *txn, struct stored_state *state)
-{
-    MDB_val key = {.mv_data = (void *)state_key, .mv_size = sizeof state_key - 1}, value;
-    int code = mdb_get(txn, ids->state, &key, &value);
-    *state = (struct stored_state){0};
-    if (code == 0 && value.mv_size == sizeof *state)
-        memcpy(state, value.mv_data, sizeof *state);
-    return code == MDB_NOTFOUND ? 0 : code;
-}
-
-/* Whether at least that can be read. */
-static int check_state(struct ids *ids)
-{
-    MDB_txn *txn;
-    struct stored_state state;
-    int code = begin(ids, MDB_RDONLY, &txn);
-    if (code != 0)
-        return code;
-    code = read_state(ids, txn, &state);
-    mdb_txn_abort(txn);
-    return code;
 }
 
 /* A file that was cut would end the process by SIGBUS when a page behind its end is read. */
@@ -160,8 +178,6 @@ static int open_env(struct ids *ids)
         code = check_length(ids);
     if (code == 0)
         code = open_databases(ids);
-    if (code == 0)
-        code = check_state(ids);
     if (code != 0) {
         mdb_env_close(ids->env);
         ids->env = NULL;
@@ -256,18 +272,6 @@ static bool in_window(const struct ids *ids, uint64_t ordinal)
     return ordinal >= ids->count || ids->count - ordinal < ids->window;
 }
 
-static int get_stored(const struct ids *ids, MDB_txn *txn, MDB_val *key, struct stored_id *where)
-{
-    MDB_val value;
-    int code = mdb_get(txn, ids->by_id, key, &value);
-    if (code != 0)
-        return code;
-    if (value.mv_size != sizeof *where)
-        return MDB_CORRUPTED;
-    memcpy(where, value.mv_data, sizeof *where);
-    return 0;
-}
-
 enum ids_result ids_find(struct ids *ids, const char *id, size_t length, uint64_t *offset,
                          struct error *error)
 {
@@ -280,7 +284,7 @@ enum ids_result ids_find(struct ids *ids, const char *id, size_t length, uint64_
         MDB_txn *txn;
         int code = begin(ids, MDB_RDONLY, &txn);
         if (code == 0) {
-            code = get_stored(ids, txn, &key, &where);
+            code = ids_chain_get(txn, ids->by_id, key, &where);
             mdb_txn_abort(txn);
         }
         if (code == MDB_NOTFOUND)
@@ -349,6 +353,16 @@ void ids_forget(struct ids *ids, uint64_t offset)
     }
 }
 
+/* What a cursor has found must not be handed to what writes. */
+static int delete_copy(struct ids *ids, MDB_txn *txn, MDB_val found)
+{
+    char text[2 * IDS_LENGTH_MAX];
+    if (found.mv_size > sizeof text)
+        return MDB_CORRUPTED;
+    memcpy(text, found.mv_data, found.mv_size);
+    return ids_chain_delete(txn, ids->by_id, (MDB_val){.mv_data = text, .mv_size = found.mv_size});
+}
+
 /* Drops the oldest ids, so that no more than the window is kept. */
 static int prune(struct ids *ids, MDB_txn *txn)
 {
@@ -364,9 +378,9 @@ static int prune(struct ids *ids, MDB_txn *txn)
         if (in_window(ids, ordinal))
             break;
         /* the id may have been stored again since, under a later ordinal */
-        code = get_stored(ids, txn, &value, &where);
+        code = ids_chain_get(txn, ids->by_id, value, &where);
         if (code == 0 && where.ordinal == ordinal)
-            code = mdb_del(txn, ids->by_id, &value, NULL);
+            code = delete_copy(ids, txn, value);
         if ((code != 0 && code != MDB_NOTFOUND) || (code = mdb_cursor_del(cursor, 0)) != 0)
             break;
     }
@@ -377,8 +391,7 @@ static int prune(struct ids *ids, MDB_txn *txn)
 static int store_recent(struct ids *ids, MDB_txn *txn, const struct recent_id *recent)
 {
     MDB_val key = {.mv_data = (void *)recent->text, .mv_size = recent->length};
-    MDB_val value = {.mv_data = (void *)&recent->where, .mv_size = sizeof recent->where};
-    int code = mdb_put(txn, ids->by_id, &key, &value, 0);
+    int code = ids_chain_put(txn, ids->by_id, key, recent->where);
     if (code != 0 || ids->window == UINT64_MAX)
         return code;
     MDB_val ordinal = {.mv_data = (void *)&recent->where.ordinal, .mv_size = sizeof(uint64_t)};
@@ -393,9 +406,7 @@ static int store_all(struct ids *ids, MDB_txn *txn, struct journal_position posi
     if (code == 0)
         code = prune(ids, txn);
     struct stored_state state = {.position = position, .count = ids->count};
-    MDB_val key = {.mv_data = (void *)state_key, .mv_size = sizeof state_key - 1};
-    MDB_val value = {.mv_data = &state, .mv_size = sizeof state};
-    return code == 0 ? mdb_put(txn, ids->state, &key, &value, 0) : code;
+    return code == 0 ? write_state(ids, txn, state) : code;
 }
 
 static int try_flush(struct ids *ids, struct journal_position position)
