@@ -1,3 +1,4 @@
+#include "limbs.h"
 #include "moments_private.h"
 
 #include <stdlib.h>
@@ -271,21 +272,47 @@ static inline void accumulate(mp_limb_t *sum, size_t limbs, __int128 product, un
         carry = add_limb(&sum[i], sign, carry);
 }
 
-static void set_terms(struct moments *moments, const double *row)
+/* Returns the greatest shift. */
+static unsigned set_terms(struct moments *moments, const double *row)
 {
+    unsigned greatest = 0;
     for (size_t j = 0; j < moments->count; j++) {
         struct value value = value_of(row_value(row, j));
         struct column *column = &moments->columns[j];
         int64_t digits = value.magnitude;
         column->term.digits = value.negative ? -digits : digits;
         column->term.shift = digits ? value.exponent - column->scale.unit : 0;
+        if (column->term.shift > greatest)
+            greatest = column->term.shift;
+    }
+    return greatest;
+}
+
+/* As accumulate, for a shift below 64 and a number of limbs (3 or 4) that the compiler knows:
+ * without branches, which could only guess at the products' signs. */
+static inline void accumulate_near(mp_limb_t *sum, size_t limbs, __int128 product, unsigned shift)
+{
+    int64_t high = product >> 64;
+    unsigned __int128 low = (unsigned __int128)product << shift;
+    const mp_limb_t addend[4] = {low, low >> 64, high >> 1 >> (63 - shift), high >> 63};
+    limbs_add(sum, addend, limbs);
+}
+
+/* The same for all products of the row whose terms have been set. */
+static inline void add_products_near(struct moments *moments, size_t limbs, int sign)
+{
+    mp_limb_t *sum = moments->sums;
+    const struct column *columns = moments->columns, *end = columns + moments->count;
+    for (const struct column *a = columns; a < end; a++) {
+        int64_t digits = sign * a->term.digits;
+        unsigned shift = a->term.shift;
+        for (const struct column *b = a; b < end; b++, sum += limbs)
+            accumulate_near(sum, limbs, (__int128)digits * b->term.digits, shift + b->term.shift);
     }
 }
 
-/* Adds `sign` (1 or -1) times the products of the row's values to the sums. */
-static void add_products(struct moments *moments, const double *row, int sign)
+static void add_products_any(struct moments *moments, int sign)
 {
-    set_terms(moments, row);
     size_t limbs = moments->limbs;
     mp_limb_t *sum = moments->sums;
     const struct column *columns = moments->columns, *end = columns + moments->count;
@@ -299,6 +326,19 @@ static void add_products(struct moments *moments, const double *row, int sign)
         for (const struct column *b = a; b < end; b++, sum += limbs)
             accumulate(sum, limbs, (__int128)digits * b->term.digits, shift + b->term.shift);
     }
+}
+
+/* Adds `sign` (1 or -1) times the products of the row's values to the sums. Those of ordinary data
+ * have 3 or 4 limbs, and shifts that add up to less than 64. */
+static void add_products(struct moments *moments, const double *row, int sign)
+{
+    bool near = set_terms(moments, row) < 32;
+    if (near && moments->limbs == 3)
+        add_products_near(moments, 3, sign);
+    else if (near && moments->limbs == 4)
+        add_products_near(moments, 4, sign);
+    else
+        add_products_any(moments, sign);
 }
 
 void moments_add(struct moments *moments, const double *row)

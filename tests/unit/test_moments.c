@@ -1,4 +1,5 @@
 #include "check.h"
+#include "limbs.h"
 #include "moments.h"
 
 #include <float.h>
@@ -135,6 +136,52 @@ static void test_products_at_the_top(void)
     subtract_all(moments, rows + 1, 3);
     check_sums(moments, rows, 1);
     moments_free(moments);
+}
+
+/* Both ways of adding limbs, with carries through all of them. */
+static void test_limbs_add(void)
+{
+    static const mp_limb_t limbs[] = {0,         1, INT64_MAX, (mp_limb_t)1 << 63, UINT64_MAX - 1,
+                                      UINT64_MAX};
+    enum { KINDS = sizeof limbs / sizeof *limbs, CASES = KINDS * KINDS * KINDS * KINDS };
+    for (size_t count = 3; count <= 4; count++)
+        for (size_t i = 0; i < (size_t)CASES * CASES; i += 7) {
+            mp_limb_t sum[4], addend[4], wants[4], portable[4];
+            for (size_t j = 0, rest = i; j < 4; j++, rest /= KINDS * KINDS) {
+                sum[j] = portable[j] = limbs[rest % KINDS];
+                addend[j] = limbs[rest / KINDS % KINDS];
+            }
+            mpn_add_n(wants, sum, addend, count);
+            limbs_add(sum, addend, count);
+            limbs_add_portable(portable, addend, count);
+            size_t bytes = count * sizeof *wants;
+            if (memcmp(sum, wants, bytes) != 0 || memcmp(portable, wants, bytes) != 0)
+                CHECK(false, "%zu limbs, case %zu", count, i);
+        }
+    CHECK(true, "all sums are those of mpn_add_n");
+}
+
+/* Shifts on both sides of where the fast way ends, and numbers of limbs likewise: the units are 1,
+ * the exponents of the values up to 70, their digits few or as many as there are. */
+static void test_shifts(void)
+{
+    for (int most = 0; most <= 70; most++)
+        for (int digits = 1; digits <= 53; digits += 13) {
+            uint64_t state = (uint64_t)(most * 100 + digits);
+            rows_of rows[12];
+            for (size_t i = 0; i < 12; i++)
+                for (size_t j = 0; j < WIDTH; j++) {
+                    uint64_t bits = next_random(&state);
+                    double value =
+                        ldexp((double)(bits >> (64 - digits) | 1), (int)(i % 3 * most / 2));
+                    rows[i][j] = i == 0 ? 1 : bits & 1 << 3 ? -value : value;
+                }
+            struct moments *moments = moments_of(rows, 12);
+            check_sums(moments, rows, 12);
+            subtract_all(moments, rows + 5, 7);
+            check_sums(moments, rows, 5);
+            moments_free(moments);
+        }
 }
 
 static void test_empty(void)
@@ -384,6 +431,8 @@ int main(void)
     test_empty();
     test_sums_are_exact();
     test_products_at_the_top();
+    test_limbs_add();
+    test_shifts();
     test_order_does_not_matter();
     test_merge();
     test_extremes_come_and_go();
