@@ -11,7 +11,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 HARDEN   := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
 # -ffp-contract=off: the same bits on every machine, whether or not it has fused multiply-add
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(HARDEN) -ffp-contract=off -fno-math-errno \
-             -DTRENDLINE_VERSION='"$(VERSION)"' -Isrc -MMD -MP $(CFLAGS) $(EXTRA_WARNINGS)
+             -pthread -DTRENDLINE_VERSION='"$(VERSION)"' -Isrc -MMD -MP $(CFLAGS) $(EXTRA_WARNINGS)
 LDFLAGS  ?=
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LDLIBS   := -lfcgi -lcjson -llmdb -lxxhash -lz -lmpfr -lgmp -lseccomp -lm
@@ -137,6 +137,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
 $(filter-out %.so,$(FAULTS)): $(BUILD)/faults/%: $(BUILD)/obj/tests/faults/%.o $(LIB)
 # What can be made to fail there, so that every way out is taken.
 $(BUILD)/tests/test_sync: ALL_LDFLAGS += -Wl,--wrap=fdatasync,--wrap=ftruncate
+$(BUILD)/tests/test_batch: ALL_LDFLAGS += -Wl,--wrap=pthread_create
 $(BUILD)/tests/test_memory: ALL_LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 $(BUILD)/trendline $(CGI) $(UNIT) $(BENCH) $(REPLAY) $(FUZZERS) $(filter-out %.so,$(FAULTS)):
 	@mkdir -p $(@D)

@@ -1,5 +1,7 @@
 #include "batch.h"
 
+#include "cores.h"
+#include "crew.h"
 #include "file.h"
 #include "fit.h"
 #include "moments.h"
@@ -24,12 +26,12 @@ struct input {
     char path[PATH_MAX];
     struct table *table;
     struct progress progress;
-    double row[TABLE_COLUMNS_MAX];
 };
 
 struct batch {
     struct input train, test;
     char output_path[PATH_MAX];
+    unsigned threads;
     size_t features;
     size_t place[TABLE_COLUMNS_MAX]; /* of the test table's columns among the features */
     struct fit *fit;
@@ -54,12 +56,6 @@ static bool input_open(struct input *input, const char *directory, const char *n
         return false;
     progress_begin(&input->progress, name, input->path);
     return true;
-}
-
-static enum table_result input_next(struct input *input, struct error *error)
-{
-    progress_update(&input->progress, table_bytes(input->table));
-    return table_next(input->table, input->row, error);
 }
 
 static void input_close(struct input *input)
@@ -127,11 +123,18 @@ static bool match_columns(struct batch *batch, struct error *error)
     return match_by_position(batch, error);
 }
 
-static bool add_row(struct moments *moments, const struct input *input, struct error *error)
+/* One thread's share of the learning. */
+struct learner {
+    const struct table *table;
+    struct moments *moments;
+};
+
+static bool add_row(const struct learner *learner, const double *row, uint64_t line,
+                    struct error *error)
 {
-    switch (moments_reserve(moments, input->row)) {
+    switch (moments_reserve(learner->moments, row)) {
     case MOMENTS_OK:
-        moments_add(moments, input->row);
+        moments_add(learner->moments, row);
         return true;
     case MOMENTS_NO_MEMORY:
         return error_memory(error);
@@ -141,18 +144,51 @@ static bool add_row(struct moments *moments, const struct input *input, struct e
     return error_set(error, ERROR_UNUSABLE,
                      TRAIN_NAME ":%llu: the values of so many columns span too wide a range to be "
                                 "summed exactly",
-                     (unsigned long long)table_line(input->table));
+                     (unsigned long long)line);
 }
 
-/* Adds all rows that are left. (Several readers of parts of the file could each do so with moments
- * of their own, to be merged: the sums are exact.) */
-static bool add_rows(struct moments *moments, struct input *input, struct error *error)
+static bool add_block(void *own, struct table_block *block, struct error *error)
 {
+    const struct learner *learner = own;
+    double row[TABLE_COLUMNS_MAX];
     enum table_result result;
-    while ((result = input_next(input, error)) == TABLE_ROW)
-        if (!add_row(moments, input, error))
+    while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW)
+        if (!add_row(learner, row, block->line, error))
             return false;
     return result == TABLE_END;
+}
+
+/* However many there are, they take no more memory than one may, so that a small container will do;
+ * and with more than one no row is too wide for all together that was not for its own. */
+static size_t count_learners(const struct batch *batch)
+{
+    size_t room = MOMENTS_MAX_BYTES / moments_bytes_max(batch->features);
+    return room < 1 ? 1 : room < batch->threads ? room : batch->threads;
+}
+
+/* The sums are exact, so it does not matter which rows are in which part. */
+static bool merge(struct learner *learners, size_t count, struct error *error)
+{
+    for (size_t i = 1; i < count; i++)
+        if (moments_merge(learners[0].moments, learners[i].moments) != MOMENTS_OK)
+            return error_memory(error);
+    return true;
+}
+
+/* Adds all rows that are left to the first learner's moments. */
+static bool add_rows(struct batch *batch, struct learner *learners, size_t count,
+                     struct error *error)
+{
+    static const struct crew_work work = {.work = add_block};
+    void *own[CREW_MAX];
+    for (size_t i = 0; i < count; i++) {
+        learners[i] = (struct learner){batch->train.table, moments_new(batch->features)};
+        own[i] = &learners[i];
+        if (!learners[i].moments)
+            return error_memory(error);
+    }
+    return crew_run(&work, own, count, batch->train.table, &batch->train.progress, error) &&
+           merge(learners, count, error);
 }
 
 /* Puts the name of the file, and of the column if it is about one, before what fit_new said. */
@@ -179,39 +215,83 @@ static bool fit_moments(struct batch *batch, const struct moments *moments, stru
 
 static bool learn(struct batch *batch, struct error *error)
 {
-    struct moments *moments = moments_new(batch->features);
-    if (!moments)
-        return error_memory(error);
-    bool learnt = add_rows(moments, &batch->train, error) && fit_moments(batch, moments, error);
+    struct learner learners[CREW_MAX] = {0};
+    size_t count = count_learners(batch);
+    bool learnt =
+        add_rows(batch, learners, count, error) && fit_moments(batch, learners[0].moments, error);
     progress_end(&batch->train.progress);
-    moments_free(moments);
+    for (size_t i = 0; i < count; i++)
+        moments_free(learners[i].moments);
     return learnt;
 }
 
-static bool predict_row(const struct batch *batch, struct file_writer *output, struct error *error)
+/* One thread's share of the predicting. */
+struct predictor {
+    const struct batch *batch;
+    struct file_writer *output; /* of all */
+    struct buffer text;         /* the predictions of a block */
+    uint64_t rows;              /* how many it has made so far */
+};
+
+static bool predict_row(struct predictor *predictor, const double *row, uint64_t line,
+                        struct error *error)
 {
+    const struct batch *batch = predictor->batch;
     double x[TABLE_COLUMNS_MAX];
-    char text[NUMBER_TEXT_MAX + 1];
     for (size_t i = 0; i < batch->features; i++)
-        x[batch->place[i]] = batch->test.row[i];
+        x[batch->place[i]] = row[i];
     double prediction = fit_predict(batch->fit->coefficients, x, batch->features);
     if (!isfinite(prediction))
         return error_set(error, ERROR_UNUSABLE,
                          TEST_NAME ":%llu: the prediction is out of the range of doubles",
-                         (unsigned long long)table_line(batch->test.table));
+                         (unsigned long long)line);
+    char *text = buffer_reserve(&predictor->text, NUMBER_TEXT_MAX + 1);
+    if (!text)
+        return error_memory(error);
     size_t length = number_format(prediction, text);
     text[length] = '\n';
-    return file_write(output, text, length + 1, error);
+    predictor->text.length += length + 1;
+    predictor->rows++;
+    return true;
+}
+
+static bool predict_block(void *own, struct table_block *block, struct error *error)
+{
+    struct predictor *predictor = own;
+    double row[TABLE_COLUMNS_MAX];
+    enum table_result result;
+    buffer_clear(&predictor->text);
+    while ((result = table_block_next(predictor->batch->test.table, block, row, error)) ==
+           TABLE_ROW)
+        if (!predict_row(predictor, row, block->line, error))
+            return false;
+    return result == TABLE_END;
+}
+
+static bool write_predictions(void *own, struct error *error)
+{
+    const struct predictor *predictor = own;
+    return file_write(predictor->output, predictor->text.data, predictor->text.length, error);
 }
 
 static bool predict_rows(struct batch *batch, struct file_writer *output, uint64_t *rows,
                          struct error *error)
 {
-    enum table_result result;
-    for (*rows = 0; (result = input_next(&batch->test, error)) == TABLE_ROW; ++*rows)
-        if (!predict_row(batch, output, error))
-            return false;
-    return result == TABLE_END;
+    static const struct crew_work work = {.work = predict_block, .hand_in = write_predictions};
+    struct predictor predictors[CREW_MAX];
+    void *own[CREW_MAX];
+    for (size_t i = 0; i < batch->threads; i++) {
+        predictors[i] = (struct predictor){.batch = batch, .output = output};
+        own[i] = &predictors[i];
+    }
+    bool predicted =
+        crew_run(&work, own, batch->threads, batch->test.table, &batch->test.progress, error);
+    *rows = 0;
+    for (size_t i = 0; i < batch->threads; i++) {
+        *rows += predictors[i].rows;
+        buffer_free(&predictors[i].text);
+    }
+    return predicted;
 }
 
 static bool predict(struct batch *batch, uint64_t *rows, struct error *error)
@@ -284,11 +364,12 @@ static bool run(struct batch *batch, const char *directory, struct error *error)
     return done;
 }
 
-bool batch_run(const char *directory, struct error *error)
+bool batch_run_threads(const char *directory, unsigned threads, struct error *error)
 {
     struct batch *batch = calloc(1, sizeof *batch);
     if (!batch)
         return error_memory(error);
+    batch->threads = threads < CREW_MAX ? threads : CREW_MAX;
     clock_gettime(CLOCK_MONOTONIC, &batch->begun);
     bool done = run(batch, directory, error);
     input_close(&batch->train);
@@ -296,4 +377,9 @@ bool batch_run(const char *directory, struct error *error)
     fit_free(batch->fit);
     free(batch);
     return done;
+}
+
+bool batch_run(const char *directory, struct error *error)
+{
+    return batch_run_threads(directory, cores_allowed(), error);
 }

@@ -13,7 +13,12 @@
  * The test table has the training features, by name if both tables have headers, else by position,
  * and not the target. Tables are streamed: memory does not grow with the rows.
  *
- * On failure output.txt stays as it is, and `error` has the line to print. */
+ * On failure output.txt stays as it is, and `error` has the line to print.
+ *
+ * It takes as many threads as there are cores for it. The outcome does not depend on how many. */
 bool batch_run(const char *directory, struct error *error);
+
+/* The same with up to so many threads, at least 1. */
+bool batch_run_threads(const char *directory, unsigned threads, struct error *error);
 
 #endif

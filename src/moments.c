@@ -119,6 +119,12 @@ void moments_free(struct moments *moments)
     free(moments);
 }
 
+size_t moments_bytes_max(size_t features)
+{
+    enum { BITS = 1024 + 1074, LIMBS = (2 * BITS + GUARD_BITS + 1 + 63) / 64 };
+    return entry_count(features + 2) * LIMBS * sizeof(mp_limb_t);
+}
+
 size_t moments_features(const struct moments *moments)
 {
     return moments->count - 2;

@@ -28,6 +28,10 @@ struct moments *moments_new(size_t features);
 struct moments *moments_copy(const struct moments *moments);
 void moments_free(struct moments *moments);
 
+/* The most memory that sums for so many features can come to take, whatever doubles are added. If
+ * it is at most MOMENTS_MAX_BYTES, no row is ever too wide. */
+size_t moments_bytes_max(size_t features);
+
 size_t moments_features(const struct moments *moments);
 int64_t moments_rows(const struct moments *moments);
 

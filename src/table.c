@@ -25,9 +25,16 @@ struct table {
     struct cell text;   /* of the row last read */
 };
 
+struct line {
+    const char *text;
+    size_t length;
+    uint64_t number;
+};
+
 /* "NAME:LINE", as errors begin. */
-#define AT_FORMAT "%s:%llu: "
-#define AT(table) (table)->name, (unsigned long long)(table)->lines.line
+#define AT_FORMAT              "%s:%llu: "
+#define AT_LINE(table, number) (table)->name, (unsigned long long)(number)
+#define AT(table)              AT_LINE(table, (table)->lines.line)
 
 static const char quotes_fault[] = "a quote is not closed, or text follows it";
 
@@ -297,7 +304,7 @@ const char *table_column_name(const struct table *table, size_t column)
 }
 
 /* Describes what is wrong with a cell; true if nothing is. */
-static bool check_cell(const struct table *table, size_t column, struct cell cell,
+static bool check_cell(const struct table *table, uint64_t line, size_t column, struct cell cell,
                        struct error *error)
 {
     double ignored;
@@ -307,74 +314,127 @@ static bool check_cell(const struct table *table, size_t column, struct cell cel
         return true;
     const char *name = table->column_names[column];
     if (cell.length == 0)
-        return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: the cell is empty", AT(table),
-                         name);
+        return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: the cell is empty",
+                         AT_LINE(table, line), name);
     const char *fault =
         result == NUMBER_TOO_LARGE ? "is out of the range of doubles" : "is not a number";
-    return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: %s %s", AT(table), name,
-                     quote(quoted, cell.text, cell.length), fault);
+    return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: %s %s", AT_LINE(table, line),
+                     name, quote(quoted, cell.text, cell.length), fault);
 }
 
 /* A wrong number of cells is told rather than what is in them: they may stand in the wrong columns.
  */
-static bool check_count(const struct table *table, const char *line, size_t length,
-                        struct error *error)
+static bool check_count(const struct table *table, const struct line *line, struct error *error)
 {
     struct cell cell;
-    struct cells cells = cells_of(line, length, table->delimiter);
+    struct cells cells = cells_of(line->text, line->length, table->delimiter);
     size_t count = 0;
     for (; cells.more; count++)
         if (!cells_next(&cells, &cell) && count < table->columns)
-            return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: %s", AT(table),
-                             table->column_names[count], quotes_fault);
+            return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: %s",
+                             AT_LINE(table, line->number), table->column_names[count],
+                             quotes_fault);
     if (count == table->columns)
         return true;
-    return error_set(error, ERROR_UNUSABLE, AT_FORMAT "%zu cell%s where the %s has %zu", AT(table),
-                     count, count == 1 ? "" : "s", table->header ? "header" : "first row",
-                     table->columns);
+    return error_set(error, ERROR_UNUSABLE, AT_FORMAT "%zu cell%s where the %s has %zu",
+                     AT_LINE(table, line->number), count, count == 1 ? "" : "s",
+                     table->header ? "header" : "first row", table->columns);
 }
 
 /* Why the line could not be read as a row. */
-static enum table_result explain(const struct table *table, const char *line, size_t length,
+static enum table_result explain(const struct table *table, const struct line *line,
                                  struct error *error)
 {
     struct cell cell;
-    struct cells cells = cells_of(line, length, table->delimiter);
-    bool fine = check_count(table, line, length, error);
+    struct cells cells = cells_of(line->text, line->length, table->delimiter);
+    bool fine = check_count(table, line, error);
     for (size_t column = 0; fine && column < table->columns; column++)
-        fine = cells_next(&cells, &cell) &&
-               (column == table->text_column || check_cell(table, column, cell, error));
+        fine = cells_next(&cells, &cell) && (column == table->text_column ||
+                                             check_cell(table, line->number, column, cell, error));
     return TABLE_ERROR;
 }
 
-static bool read_cell(struct table *table, size_t column, struct cell cell, double *value)
+/* `text` becomes the cell of the text column, if there is one. */
+static bool read_cell(const struct table *table, size_t column, struct cell cell, double *value,
+                      struct cell *text)
 {
     if (column != table->text_column)
         return number_parse(cell.text, cell.length, value) == NUMBER_OK;
-    table->text = cell;
+    *text = cell;
     *value = 0;
     return true;
 }
 
-static bool read_row(struct table *table, const char *line, size_t length, double *row)
+static bool read_cells(const struct table *table, const struct line *line, double *row,
+                       struct cell *text)
 {
-    struct cells cells = cells_of(line, length, table->delimiter);
+    struct cells cells = cells_of(line->text, line->length, table->delimiter);
     struct cell cell;
     for (size_t column = 0; column < table->columns; column++)
         if (!cells.more || !cells_next(&cells, &cell) ||
-            !read_cell(table, column, cell, &row[column]))
+            !read_cell(table, column, cell, &row[column], text))
             return false;
     return !cells.more;
 }
 
+static enum table_result read_row(const struct table *table, const struct line *line, double *row,
+                                  struct cell *text, struct error *error)
+{
+    return read_cells(table, line, row, text) ? TABLE_ROW : explain(table, line, error);
+}
+
 enum table_result table_next(struct table *table, double *row, struct error *error)
+{
+    struct line line;
+    enum table_result result = next_line(table, &line.text, &line.length, error);
+    if (result != TABLE_ROW)
+        return result;
+    line.number = table->lines.line;
+    return read_row(table, &line, row, &table->text, error);
+}
+
+static bool append_line(struct table_block *block, const char *line, size_t length)
+{
+    buffer_append(&block->text, line, length);
+    buffer_append(&block->text, "\n", 1);
+    return !block->text.failed;
+}
+
+enum table_result table_take(struct table *table, struct table_block *block, struct error *error)
 {
     const char *line;
     size_t length;
-    enum table_result result = next_line(table, &line, &length, error);
-    if (result != TABLE_ROW || read_row(table, line, length, row))
-        return result;
-    return explain(table, line, length, error);
+    enum table_result result;
+    buffer_clear(&block->text);
+    block->start = 0;
+    block->line = table->lines.line;
+    while (block->text.length < TABLE_BLOCK_SIZE) {
+        if ((result = next_line(table, &line, &length, error)) != TABLE_ROW)
+            return result;
+        if (!append_line(block, line, length)) {
+            error_memory(error);
+            return TABLE_ERROR;
+        }
+    }
+    return TABLE_ROW;
+}
+
+enum table_result table_block_next(const struct table *table, struct table_block *block,
+                                   double *row, struct error *error)
+{
+    struct cell unused;
+    if (block->start == block->text.length)
+        return TABLE_END;
+    const char *text = block->text.data + block->start;
+    size_t length = (size_t)((const char *)rawmemchr(text, '\n') - text);
+    struct line line = {text, length, ++block->line};
+    block->start += length + 1;
+    return read_row(table, &line, row, &unused, error);
+}
+
+void table_block_free(struct table_block *block)
+{
+    buffer_free(&block->text);
 }
 
 void table_set_text_column(struct table *table, size_t column)

@@ -20,8 +20,9 @@
 
 enum {
     TABLE_COLUMNS_MAX = 1024,
-    TABLE_NAME_MAX = 256,    /* bytes of a column's name in a header */
-    TABLE_LINE_MAX = 1 << 20 /* bytes; a longer line is an error */
+    TABLE_NAME_MAX = 256,     /* bytes of a column's name in a header */
+    TABLE_LINE_MAX = 1 << 20, /* bytes; a longer line is an error */
+    TABLE_BLOCK_SIZE = 64 << 10
 };
 
 /* Where the bytes come from: fills up to `size` bytes, returns how many (0 at the end), or -1 with
@@ -48,6 +49,23 @@ enum table_result { TABLE_ROW, TABLE_END, TABLE_ERROR };
  * this row that will not do (a cell that is no number, too many cells or too few), and the next can
  * be read. */
 enum table_result table_next(struct table *table, double *row, struct error *error);
+
+/* Whole lines of a table, whose rows can be read apart from it. All zero is an empty one. */
+struct table_block {
+    struct buffer text; /* the lines, without blank ones, each with an LF */
+    size_t start;       /* of the next line in it */
+    uint64_t line;      /* the number of the line last read */
+};
+
+/* Takes the next lines into the block, in place of what it holds: TABLE_BLOCK_SIZE bytes and what
+ * is left of the last line. On TABLE_END and TABLE_ERROR it has what lines there are before. */
+enum table_result table_take(struct table *table, struct table_block *block, struct error *error);
+
+/* As table_next, for a block of this table; other threads may do so with other blocks, and take
+ * more. Not with a text column. */
+enum table_result table_block_next(const struct table *table, struct table_block *block,
+                                   double *row, struct error *error);
+void table_block_free(struct table_block *block);
 
 /* One column may hold text instead of numbers: of its cell the row has 0, and table_text appends
  * what it says, without quotes, until the next row is read. */
