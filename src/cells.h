@@ -32,4 +32,20 @@ static inline bool cells_is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
+/* Takes the next cell, which whoever read it from `at` on says to end at `end`. False, and nothing
+ * taken, if no delimiter stands there. */
+static inline bool cells_take(struct cells *cells, const char *end)
+{
+    if (end == cells->end) {
+        cells->more = false;
+        return true;
+    }
+    if (*end != cells->delimiter)
+        return false;
+    cells->at = end + 1;
+    while (cells->delimiter == ' ' && cells_is_blank(*cells->at))
+        cells->at++;
+    return true;
+}
+
 #endif

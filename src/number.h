@@ -12,10 +12,14 @@ enum number_result {
     NUMBER_TOO_LARGE /* a decimal number whose nearest double is infinite */
 };
 
-/* Reads all `length` bytes of `text` as a decimal number: optional sign, digits with an optional
- * point (digits on at least one side of it), optional exponent; JSON's grammar is a part of this
- * one.
+/* Reads the number at the start of [text, end): optional sign, digits with an optional point
+ * (digits on at least one side of it), optional exponent; JSON's grammar is a part of this one. It
+ * is as long as it can be. Returns its end; NULL if there is none, or if its nearest double is
+ * infinite.
  * `*value` is the nearest double, ties to even (a tiny number may give 0 or a subnormal). */
+const char *number_read(const char *text, const char *end, double *value);
+
+/* The same for a text that must be a number as a whole. */
 enum number_result number_parse(const char *text, size_t length, double *value);
 
 /* A decimal number taken apart, exactly as written. */
@@ -27,7 +31,7 @@ struct decimal {
     const char *first, *end; /* where they stand in the text, with at most one point among them */
 };
 
-/* Checks all of `text` against number_parse's grammar; false if it is no number. */
+/* Checks all of `text` against that grammar; false if it is no number. */
 bool number_scan(const char *text, size_t length, struct decimal *decimal);
 
 enum { NUMBER_TEXT_MAX = 32 }; /* enough for any double, with the terminating NUL */

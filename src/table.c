@@ -354,10 +354,13 @@ static enum table_result explain(const struct table *table, const struct line *l
     return TABLE_ERROR;
 }
 
-/* `text` becomes the cell of the text column, if there is one. */
-static bool read_cell(const struct table *table, size_t column, struct cell cell, double *value,
+/* Any cell. `text` becomes that of the text column, if there is one. */
+static bool read_cell(const struct table *table, size_t column, struct cells *cells, double *value,
                       struct cell *text)
 {
+    struct cell cell;
+    if (!cells_next(cells, &cell))
+        return false;
     if (column != table->text_column)
         return number_parse(cell.text, cell.length, value) == NUMBER_OK;
     *text = cell;
@@ -365,15 +368,26 @@ static bool read_cell(const struct table *table, size_t column, struct cell cell
     return true;
 }
 
+/* A number from delimiter to delimiter: the most frequent cell, gone through only once. If it is
+ * none nothing has been taken. */
+static bool read_number(struct cells *cells, double *value)
+{
+    const char *end = number_read(cells->at, cells->end, value);
+    return end && cells_take(cells, end);
+}
+
 static bool read_cells(const struct table *table, const struct line *line, double *row,
                        struct cell *text)
 {
     struct cells cells = cells_of(line->text, line->length, table->delimiter);
-    struct cell cell;
-    for (size_t column = 0; column < table->columns; column++)
-        if (!cells.more || !cells_next(&cells, &cell) ||
-            !read_cell(table, column, cell, &row[column], text))
+    for (size_t column = 0; column < table->columns; column++) {
+        if (!cells.more)
             return false;
+        if (column != table->text_column && read_number(&cells, &row[column]))
+            continue;
+        if (!read_cell(table, column, &cells, &row[column], text))
+            return false;
+    }
     return !cells.more;
 }
 

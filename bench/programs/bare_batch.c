@@ -11,19 +11,20 @@
 
 enum { BLOCK = 256 << 10 };
 
-/* Parses the complete cells; returns how many bytes they took. */
+/* Parses the complete cells; returns how many bytes they took. A header's names count as 0. */
 static size_t parse_cells(const char *text, size_t length, double *sum)
 {
-    size_t start = 0;
-    double value;
-    for (size_t at = 0; at < length; at++) {
-        if (text[at] != '\t' && text[at] != '\n')
-            continue;
-        if (number_parse(text + start, at - start, &value) == NUMBER_OK)
-            *sum += value;
-        start = at + 1;
+    const char *start = text, *end = text + length;
+    for (;;) {
+        double value = 0;
+        const char *stop = number_read(start, end, &value);
+        for (stop = stop ? stop : start; stop < end && *stop != '\t' && *stop != '\n';)
+            stop++;
+        if (stop == end)
+            return (size_t)(start - text);
+        *sum += value;
+        start = stop + 1;
     }
-    return start;
 }
 
 static bool read_table(const char *path, double *sum)

@@ -101,6 +101,48 @@ static void test_parse_invalid(void)
     CHECK(number_parse("123", 2, &value) == NUMBER_OK && value == 12, "reads over the length");
 }
 
+/* A number is read as far as it goes, wherever it ends among eight bytes, and nothing behind `end`
+ * is looked at: under the address sanitizer that would show. */
+static void test_read(void)
+{
+    static const char *const numbers[] = {
+        "7",          "-1234567", "12345678",  "+123456789.5",
+        "0.12345678", "-.5e-3",   "987654321", "1234567890123456.789",
+        "5."};
+    static const char *const tails[] = {"",         "\t",       "\n8",    ",123456789",
+                                        ":5555555", "/0000000", "\xB1 1", "-1234567"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        for (size_t j = 0; j < sizeof tails / sizeof *tails; j++) {
+            size_t length = strlen(numbers[i]), all = length + strlen(tails[j]);
+            char *text = malloc(all);
+            memcpy(text, numbers[i], length);
+            memcpy(text + length, tails[j], all - length);
+            double value = NAN;
+            CHECK(number_read(text, text + all, &value) == text + length, "\"%s\" and \"%s\"",
+                  numbers[i], tails[j]);
+            CHECK_DOUBLE(strtod(numbers[i], NULL), value);
+            free(text);
+        }
+    static const char *const none[] = {"", "-", "x1", "1e", "1ex", ".", "1e999 1"};
+    double value;
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        CHECK(!number_read(none[i], none[i] + strlen(none[i]), &value), "\"%s\"", none[i]);
+}
+
+/* All lengths of digits before and behind the point. */
+static void test_read_digits(void)
+{
+    static const char digits[] = "9180273645546372819009";
+    char text[64];
+    for (int whole = 0; whole <= 22; whole++)
+        for (int fraction = 0; fraction <= 22; fraction++) {
+            if (whole + fraction == 0)
+                continue;
+            snprintf(text, sizeof text, "%.*s.%.*s", whole, digits, fraction, digits);
+            CHECK_DOUBLE(strtod(text, NULL), parsed(text));
+        }
+}
+
 static void test_parse_too_large(void)
 {
     static const char *const texts[] = {
@@ -406,6 +448,8 @@ int main(void)
 {
     test_parse_valid();
     test_parse_invalid();
+    test_read();
+    test_read_digits();
     test_parse_too_large();
     test_parse_long();
     test_parse_middle();
