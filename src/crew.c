@@ -5,6 +5,8 @@
 /* Threads need little beyond a row; the usual 8 MB each would count as memory taken. */
 enum { STACK_BYTES = 512 << 10 };
 
+static const uint64_t NONE = UINT64_MAX;
+
 struct crew {
     const struct crew_work *work;
     struct table *table;
@@ -14,7 +16,7 @@ struct crew {
     pthread_cond_t moved_on;
     uint64_t taken, handed_in; /* blocks */
     bool over;                 /* there is nothing more to take */
-    bool failed;               /* `error` is set */
+    uint64_t failed;           /* the first block with an error, which `error` is; or NONE */
 };
 
 struct member {
@@ -55,25 +57,36 @@ static bool work_on(const struct member *member, struct turn *turn)
     return false;
 }
 
-/* With the mutex, in turn. */
-static bool pass_on(const struct member *member, struct turn *turn, bool worked)
+/* With the mutex. */
+static void fail(struct crew *crew, const struct turn *turn)
 {
-    const struct crew_work *work = member->crew->work;
-    return worked && (!work->hand_in || work->hand_in(member->own, &turn->error));
+    crew->over = true;
+    if (turn->number >= crew->failed)
+        return;
+    crew->failed = turn->number;
+    *crew->error = turn->error;
 }
 
-static void hand_in(const struct member *member, struct turn *turn, bool worked)
+/* With the mutex: waits until all blocks before this one have been handed in. */
+static bool hand_in(const struct member *member, struct turn *turn)
+{
+    struct crew *crew = member->crew;
+    while (crew->handed_in != turn->number)
+        pthread_cond_wait(&crew->moved_on, &crew->mutex);
+    crew->handed_in++;
+    pthread_cond_broadcast(&crew->moved_on);
+    return turn->number >= crew->failed || crew->work->hand_in(member->own, &turn->error);
+}
+
+/* Of several errors the first in the table's order stays: blocks before it were taken before. */
+static void finish(const struct member *member, struct turn *turn, bool worked)
 {
     struct crew *crew = member->crew;
     pthread_mutex_lock(&crew->mutex);
-    while (crew->handed_in != turn->number)
-        pthread_cond_wait(&crew->moved_on, &crew->mutex);
-    if (!crew->failed && !pass_on(member, turn, worked)) {
-        *crew->error = turn->error;
-        crew->failed = crew->over = true;
-    }
-    crew->handed_in++;
-    pthread_cond_broadcast(&crew->moved_on);
+    if (!worked)
+        fail(crew, turn);
+    if (crew->work->hand_in && !hand_in(member, turn))
+        fail(crew, turn);
     pthread_mutex_unlock(&crew->mutex);
 }
 
@@ -82,7 +95,7 @@ static void *take_part(void *context)
     const struct member *member = context;
     struct turn turn = {0};
     while (take(member->crew, &turn))
-        hand_in(member, &turn, work_on(member, &turn));
+        finish(member, &turn, work_on(member, &turn));
     table_block_free(&turn.block);
     return NULL;
 }
@@ -109,6 +122,7 @@ bool crew_run(const struct crew_work *work, void *own[], size_t count, struct ta
                         .table = table,
                         .progress = progress,
                         .error = error,
+                        .failed = NONE,
                         .mutex = PTHREAD_MUTEX_INITIALIZER,
                         .moved_on = PTHREAD_COND_INITIALIZER};
     struct member members[CREW_MAX];
@@ -118,5 +132,5 @@ bool crew_run(const struct crew_work *work, void *own[], size_t count, struct ta
     take_part(&members[0]);
     for (size_t i = 1; i < started; i++)
         pthread_join(members[i].thread, NULL);
-    return !crew.failed;
+    return crew.failed == NONE;
 }
