@@ -18,7 +18,7 @@
 
 enum {
     TEMPLATE_MAX = 1 << 20,
-    CONNECTIONS_MAX = 4096, /* of each nginx worker, clients and binaries together */
+    CONNECTIONS_MAX = 8192, /* of each nginx worker, clients and binaries together */
     FILES_SPARE = 64        /* that a worker has open besides its connections */
 };
 

@@ -66,6 +66,9 @@ test_slow() {
     hold 500 'GET /predict?a=1&b=1 HTTP/1.1\r\nHost: x\r\nX-Slow: ' 200
     others "500 slow headers"
     let_go
+    hold "$((IDLE * 9 / 10))" 'GET /predict?a=1&b=1 HTTP/1.1\r\nHost: x\r\nX-Slow: '
+    others "$((IDLE * 9 / 10)) half-sent headers"
+    let_go
     hold 500 'POST /action HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{' 200
     others "500 slow bodies"
     let_go
