@@ -72,7 +72,7 @@ order_of_build() {
             unsynced = 1; renames++
         }
         /fsync\(/ && !/\.tmp>/ { unsynced = 0 }
-        /(write|writev|sendto|sendmsg)\(.*Status: 200/ {
+        /(write|writev|sendto|sendmsg)\(.*Content-Type: / && !/Status: / { # a 200 goes without it
             if (unsynced) bad("answered before the directory is synced")
             answers++
         }
