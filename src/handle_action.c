@@ -27,10 +27,17 @@ enum {
     ANSWER_MAX = 128 << 10 /* bytes of the longest answer */
 };
 
-/* Counts of one request's events; what is in the open batch is not certain yet. */
+/* Counts of one request's events that are certain. */
 struct counts {
     int64_t accepted, duplicates, rejected, first_seq, last_seq;
 };
+
+/* An event of the open batch; what becomes of it is known once that is durable. */
+struct taken {
+    size_t index;  /* in the request */
+    size_t ticket; /* the store's, or NO_TICKET: it was refused at once */
+};
+#define NO_TICKET SIZE_MAX
 
 /* A request whose body has not been taken in whole, or not been made durable. Its body is read only
  * in a turn that takes events from it, so that any number of requests may wait in little memory. */
@@ -38,9 +45,11 @@ struct action_request {
     struct request *request;
     struct event_reader reader;
     bool reading; /* the reader is open */
-    struct counts durable, batch;
-    size_t fetched;       /* events so far, good and bad */
-    struct buffer errors; /* the elements of the answer's "errors" */
+    struct counts counts;
+    struct buffer taken;    /* struct taken */
+    struct buffer refusals; /* struct error: why events were refused at once, the first ones */
+    size_t fetched;         /* events so far, good and bad */
+    struct buffer errors;   /* the elements of the answer's "errors" */
     size_t error_count;
     struct error last_error; /* why the last event was rejected */
     int64_t waiting_since;
@@ -66,6 +75,8 @@ static void free_request(struct action_request *pending)
 {
     if (pending->reading)
         event_reader_close(&pending->reader);
+    buffer_free(&pending->taken);
+    buffer_free(&pending->refusals);
     buffer_free(&pending->errors);
     free(pending);
 }
@@ -99,7 +110,7 @@ static void handle(void *context, struct request *request)
 
 static void write_counts(struct buffer *out, const struct action_request *pending)
 {
-    const struct counts *counts = &pending->durable;
+    const struct counts *counts = &pending->counts;
     buffer_printf(out, "\"accepted\": %lld, \"duplicates\": %lld, \"rejected\": %lld",
                   (long long)counts->accepted, (long long)counts->duplicates,
                   (long long)counts->rejected);
@@ -115,7 +126,7 @@ static void write_counts(struct buffer *out, const struct action_request *pendin
 
 static void respond_single(const struct action_request *pending, struct response *response)
 {
-    const struct counts *counts = &pending->durable;
+    const struct counts *counts = &pending->counts;
     if (counts->rejected > 0) {
         response_error(response, &pending->last_error);
         return;
@@ -138,7 +149,7 @@ static void respond_failed(const struct action_request *pending, const struct er
                            struct response *response)
 {
     response_error(response, error);
-    if (pending->durable.accepted + pending->durable.duplicates + pending->durable.rejected == 0)
+    if (pending->counts.accepted + pending->counts.duplicates + pending->counts.rejected == 0)
         return;
     buffer_clear(&response->body);
     buffer_puts(&response->body, "{\"error\": ");
@@ -175,17 +186,18 @@ static void finish_all(struct action *action, const struct error *failure)
 
 /* ------------------------------------------------------------------ taking events */
 
-static void reject(struct action_request *pending, const struct error *error)
+/* take_events made room. */
+static void take(struct action_request *pending, size_t ticket)
 {
-    pending->batch.rejected++;
-    pending->last_error = *error;
-    if (pending->error_count++ >= ERRORS_MAX)
-        return;
-    buffer_printf(&pending->errors,
-                  "%s{\"index\": %zu, \"error\": ", pending->error_count > 1 ? ", " : "",
-                  pending->fetched - 1);
-    json_write_string(&pending->errors, error->text, strlen(error->text));
-    buffer_puts(&pending->errors, "}");
+    struct taken taken = {.index = pending->fetched - 1, .ticket = ticket};
+    buffer_append(&pending->taken, &taken, sizeof taken);
+}
+
+static void refuse(struct action_request *pending, const struct error *error)
+{
+    take(pending, NO_TICKET);
+    if (pending->refusals.length < ERRORS_MAX * sizeof *error)
+        buffer_append(&pending->refusals, error, sizeof *error);
 }
 
 /* Binds the fetched event. The very first one of the store makes the schema, if it is good itself.
@@ -210,21 +222,11 @@ static void add_bound(struct action *action, struct action_request *pending,
                       const struct event *event)
 {
     struct error error;
-    struct counts *counts = &pending->batch;
-    int64_t seq;
-    switch (store_add(action->store, event->row, event->id, event->id_length, &seq, &error)) {
-    case STORE_ADDED:
-        counts->first_seq = counts->accepted++ == 0 ? seq : counts->first_seq;
-        counts->last_seq = seq;
-        break;
-    case STORE_DUPLICATE:
-        counts->duplicates++;
-        if (counts->accepted == 0)
-            counts->last_seq = seq;
-        break;
-    case STORE_REFUSED:
-        reject(pending, &error);
-    }
+    size_t ticket;
+    if (store_add(action->store, event->row, event->id, event->id_length, &ticket, &error))
+        take(pending, ticket);
+    else
+        refuse(pending, &error);
 }
 
 static void add_fetched(struct action *action, struct action_request *pending)
@@ -234,7 +236,7 @@ static void add_fetched(struct action *action, struct action_request *pending)
     if (bind_event(action, pending, &event, &error))
         add_bound(action, pending, &event);
     else
-        reject(pending, &error);
+        refuse(pending, &error);
 }
 
 /* The reader's memory is not needed until the answer. */
@@ -273,7 +275,7 @@ static void take_event(struct action *action, struct action_request *pending)
     if (result == EVENT_FETCHED)
         add_fetched(action, pending);
     else if (result == EVENT_REFUSED)
-        reject(pending, &error);
+        refuse(pending, &error);
     else
         end_reading(pending);
     if (result == EVENT_BROKEN)
@@ -283,6 +285,10 @@ static void take_event(struct action *action, struct action_request *pending)
 /* Takes up to `allowed` events of one request into the open batch, and its end if it comes then. */
 static void take_events(struct action *action, struct action_request *pending, size_t allowed)
 {
+    if (!pending->ended && !buffer_reserve(&pending->taken, allowed * sizeof(struct taken))) {
+        pending->taken.failed = false; /* it may go better in the next turn */
+        return;
+    }
     for (size_t taken = 0; taken < allowed && !pending->ended; taken++) {
         if (store_batch_bytes(action->store) >= BATCH_BYTES)
             return;
@@ -291,18 +297,57 @@ static void take_events(struct action *action, struct action_request *pending, s
     }
 }
 
-static void settle_counts(struct counts *durable, struct counts *batch)
+/* ------------------------------------------------------------------ counting what is durable */
+
+static void reject(struct action_request *pending, size_t index, const struct error *error)
 {
-    if (batch->accepted > 0) {
-        durable->first_seq = durable->accepted == 0 ? batch->first_seq : durable->first_seq;
-        durable->last_seq = batch->last_seq;
-    } else if (durable->accepted == 0 && batch->duplicates > 0) {
-        durable->last_seq = batch->last_seq;
+    pending->counts.rejected++;
+    pending->last_error = *error;
+    if (pending->error_count++ >= ERRORS_MAX)
+        return;
+    buffer_printf(&pending->errors,
+                  "%s{\"index\": %zu, \"error\": ", pending->error_count > 1 ? ", " : "", index);
+    json_write_string(&pending->errors, error->text, strlen(error->text));
+    buffer_puts(&pending->errors, "}");
+}
+
+static void settle_event(const struct action *action, struct action_request *pending,
+                         const struct taken *taken)
+{
+    struct counts *counts = &pending->counts;
+    struct error error;
+    int64_t seq;
+    switch (store_outcome(action->store, taken->ticket, &seq, &error)) {
+    case STORE_ADDED:
+        counts->first_seq = counts->accepted++ == 0 ? seq : counts->first_seq;
+        counts->last_seq = seq;
+        break;
+    case STORE_DUPLICATE:
+        counts->duplicates++;
+        if (counts->accepted == 0)
+            counts->last_seq = seq;
+        break;
+    case STORE_REFUSED:
+        reject(pending, taken->index, &error);
     }
-    durable->accepted += batch->accepted;
-    durable->duplicates += batch->duplicates;
-    durable->rejected += batch->rejected;
-    *batch = (struct counts){0};
+}
+
+/* In the order of the request's events, which is that of its errors too. */
+static void settle_events(const struct action *action, struct action_request *pending)
+{
+    const struct taken *taken = (const struct taken *)pending->taken.data;
+    const struct error *refusal = (const struct error *)pending->refusals.data;
+    size_t count = pending->taken.length / sizeof *taken;
+    const struct error *refusals_end = refusal + pending->refusals.length / sizeof *refusal;
+    for (size_t i = 0; i < count; i++)
+        if (taken[i].ticket != NO_TICKET)
+            settle_event(action, pending, &taken[i]);
+        else if (refusal < refusals_end)
+            reject(pending, taken[i].index, refusal++);
+        else
+            pending->counts.rejected++; /* beyond those that are told */
+    buffer_clear(&pending->taken);
+    buffer_clear(&pending->refusals);
 }
 
 /* ------------------------------------------------------------------ one batch */
@@ -370,7 +415,7 @@ static void settle_requests(struct action *action)
 {
     for (struct action_request **link = &action->first; *link;) {
         struct action_request *pending = *link;
-        settle_counts(&pending->durable, &pending->batch);
+        settle_events(action, pending);
         pending->waiting_since = clock_ms();
         if (pending->ended)
             finish(action, link, NULL);

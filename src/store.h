@@ -49,7 +49,7 @@ struct moments *store_moments(const struct store *store, struct error *error);
 enum store_outcome {
     STORE_ADDED,
     STORE_DUPLICATE, /* this id with this content is stored already, or in this batch */
-    STORE_REFUSED    /* `error` says why: ERROR_CONFLICT, ERROR_UNUSABLE, ERROR_BUSY … */
+    STORE_REFUSED    /* `error` says why: ERROR_CONFLICT, another event has this id */
 };
 
 /* Fixes the schema by the first event, until the batch fails or it is unset before any event was
@@ -58,14 +58,19 @@ bool store_set_schema(struct store *store, const struct schema *schema, struct e
 void store_unset_schema(struct store *store);
 
 /* Puts an event into the open batch. `row`: the schema's features, then the target; `id` (may be
- * NULL): escaped as in json_write_string, without quotes. *seq is its number, or the number of the
- * one that it duplicates. */
-enum store_outcome store_add(struct store *store, const double *row, const char *id,
-                             size_t id_length, int64_t *seq, struct error *error);
+ * NULL): escaped as in json_write_string, without quotes. *ticket counts the batch's events from 0.
+ * False: it was refused at once, and has no ticket. */
+bool store_add(struct store *store, const double *row, const char *id, size_t id_length,
+               size_t *ticket, struct error *error);
 size_t store_batch_bytes(const struct store *store);
 
 /* Makes the open batch durable, all of it or nothing, and learns it. */
 bool store_commit(struct store *store, struct error *error);
+
+/* What became of an event, once its batch is durable and until the next one is begun. *seq is its
+ * number, or the number of the one that it duplicates. */
+enum store_outcome store_outcome(const struct store *store, size_t ticket, int64_t *seq,
+                                 struct error *error);
 
 /* ---- the train file's sums */
 

@@ -25,6 +25,11 @@ enum {
         1 << 20 /* bytes that must be free beyond MIN_FREE, for the model after an event */
 };
 
+struct outcome {
+    int64_t seq;
+    bool duplicate;
+};
+
 struct store {
     const struct config *config;
     struct lock lock;
@@ -40,6 +45,8 @@ struct store {
     struct watch train_watch;
     struct model_file model;
     struct buffer batch_rows; /* doubles: the open batch's rows one after the other */
+    struct buffer outcomes;   /* struct outcome by ticket: of the open batch, else of the last */
+    bool settled;             /* they are the last one's */
     char events_path[PATH_MAX], train_path[PATH_MAX], models_path[PATH_MAX];
 };
 
@@ -84,6 +91,7 @@ void store_close(struct store *store)
     watch_close(&store->train_watch);
     model_file_free(&store->model);
     buffer_free(&store->batch_rows);
+    buffer_free(&store->outcomes);
     lock_close(&store->lock);
     free(store);
 }
@@ -380,64 +388,82 @@ static bool reserve(struct store *store, const double *row, struct error *error)
     return !store->train.moments || widen(store->train.moments, row, error);
 }
 
-static enum store_outcome compare_content(struct store *store, uint64_t offset, const double *row,
-                                          const char *id, size_t id_length, int64_t *seq,
-                                          struct error *error)
+/* Is the event at `offset`, which has this id, the same as `row`? */
+static bool compare_content(struct store *store, uint64_t offset, const double *row, const char *id,
+                            size_t id_length, int64_t *seq, struct error *error)
 {
     struct journal_event event;
     if (!journal_read(store->journal, offset, &event, error))
-        return STORE_REFUSED;
-    if (!event.id || event.id_length != id_length || memcmp(event.id, id, id_length) != 0) {
-        error_set(error, ERROR_DAMAGED,
-                  IDS_NAME
-                  ": points to the wrong event %lld; stop the service and delete this file, "
-                  "the next start makes it again",
-                  (long long)event.seq);
-        return STORE_REFUSED;
-    }
+        return false;
+    if (!event.id || event.id_length != id_length || memcmp(event.id, id, id_length) != 0)
+        return error_set(error, ERROR_DAMAGED,
+                         IDS_NAME
+                         ": points to the wrong event %lld; stop the service and delete this file, "
+                         "the next start makes it again",
+                         (long long)event.seq);
     *seq = event.seq;
     for (size_t i = 0; i <= store_schema(store)->count; i++)
-        if (event.row[i] != row[i]) {
-            error_set(error, ERROR_CONFLICT,
-                      "_id \"%.*s\" is already stored as event %lld with other content",
-                      id_length < ID_SHOWN_MAX ? (int)id_length : ID_SHOWN_MAX, id,
-                      (long long)event.seq);
-            return STORE_REFUSED;
-        }
-    return STORE_DUPLICATE;
+        if (event.row[i] != row[i])
+            return error_set(error, ERROR_CONFLICT,
+                             "_id \"%.*s\" is already stored as event %lld with other content",
+                             id_length < ID_SHOWN_MAX ? (int)id_length : ID_SHOWN_MAX, id,
+                             (long long)event.seq);
+    return true;
 }
 
-static enum store_outcome add_new(struct store *store, const double *row, const char *id,
-                                  size_t id_length, int64_t *seq, struct error *error)
+static bool add_new(struct store *store, const double *row, const char *id, size_t id_length,
+                    int64_t *seq, struct error *error)
 {
     uint64_t offset;
     if (!reserve(store, row, error))
-        return STORE_REFUSED;
+        return false;
     *seq = journal_add(store->journal, id, id_length, row, &offset);
     /* should memory run out here, the whole batch fails at its commit */
     buffer_append(&store->batch_rows, row, row_size(store));
     if (id && !ids_add(store->ids, id, id_length, offset, error))
         store->batch_rows.failed = true;
-    return STORE_ADDED;
+    return true;
 }
 
-enum store_outcome store_add(struct store *store, const double *row, const char *id,
-                             size_t id_length, int64_t *seq, struct error *error)
+static bool add_or_find(struct store *store, const double *row, const char *id, size_t id_length,
+                        struct outcome *outcome, struct error *error)
 {
     uint64_t offset;
-    if (!prepare_first(store, error))
-        return STORE_REFUSED;
-    if (!id)
-        return add_new(store, row, NULL, 0, seq, error);
-    switch (ids_find(store->ids, id, id_length, &offset, error)) {
-    case IDS_UNKNOWN:
-        return add_new(store, row, id, id_length, seq, error);
-    case IDS_FOUND:
-        return compare_content(store, offset, row, id, id_length, seq, error);
-    case IDS_ERROR:
-        break;
+    enum ids_result known = id ? ids_find(store->ids, id, id_length, &offset, error) : IDS_UNKNOWN;
+    outcome->duplicate = known == IDS_FOUND;
+    if (known == IDS_UNKNOWN)
+        return add_new(store, row, id, id_length, &outcome->seq, error);
+    return known == IDS_FOUND &&
+           compare_content(store, offset, row, id, id_length, &outcome->seq, error);
+}
+
+bool store_add(struct store *store, const double *row, const char *id, size_t id_length,
+               size_t *ticket, struct error *error)
+{
+    if (store->settled)
+        buffer_clear(&store->outcomes);
+    store->settled = false;
+    /* room first: an event that was added must have its outcome */
+    struct outcome *outcome = (void *)buffer_reserve(&store->outcomes, sizeof *outcome);
+    if (!outcome) {
+        store->outcomes.failed = false;
+        return error_memory(error);
     }
-    return STORE_REFUSED;
+    if (!prepare_first(store, error) || !add_or_find(store, row, id, id_length, outcome, error))
+        return false;
+    *ticket = store->outcomes.length / sizeof *outcome;
+    store->outcomes.length += sizeof *outcome;
+    return true;
+}
+
+/* What could be wrong was known at store_add. */
+enum store_outcome store_outcome(const struct store *store, size_t ticket, int64_t *seq,
+                                 struct error *error)
+{
+    const struct outcome *outcome = (const struct outcome *)store->outcomes.data + ticket;
+    (void)error;
+    *seq = outcome->seq;
+    return outcome->duplicate ? STORE_DUPLICATE : STORE_ADDED;
 }
 
 size_t store_batch_bytes(const struct store *store)
@@ -468,6 +494,7 @@ bool store_commit(struct store *store, struct error *error)
         ids_forget(store->ids, before.offset);
     }
     buffer_clear(&store->batch_rows);
+    store->settled = true;
     store_unset_schema(store);
     if (ok && store->learnt - store->snapshot_at >= SNAPSHOT_EVERY) {
         struct error late;

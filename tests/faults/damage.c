@@ -167,14 +167,13 @@ static void write_ids(struct store *store, struct buffer *out)
     struct error error;
     for (size_t i = 0; i < stored_count && stored[i].seq <= store_events(store); i++) {
         int64_t seq = 0;
-        enum store_outcome outcome =
-            store_add(store, stored[i].row, stored[i].id, stored[i].length, &seq, &error);
-        if (outcome == STORE_REFUSED) {
+        size_t ticket;
+        if (!store_add(store, stored[i].row, stored[i].id, stored[i].length, &ticket, &error)) {
             /* an error is right when it says so: nothing wrong is answered */
             fprintf(stderr, "%s\n", error.text);
             _exit(1);
         }
-        if (outcome != STORE_DUPLICATE || seq != stored[i].seq) {
+        if (store_outcome(store, ticket, &seq, &error) != STORE_DUPLICATE || seq != stored[i].seq) {
             buffer_printf(out, "the id of event %lld is not known\n", (long long)stored[i].seq);
             return;
         }

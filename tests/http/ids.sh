@@ -50,6 +50,9 @@ test_bulk() {
     check_equal "in bulk" '[1,2,2,7,7,[3,4]]' \
         "$(jq -c '[.accepted,.duplicates,.rejected,.first_seq,.last_seq,[.errors[].index]]' "$SCRATCH/body")"
     check_contains "the error names the id" '"z"' "$(jq -r '.errors[0].error' "$SCRATCH/body")"
+    answer /action -d '[{"a":1},{"_id":"x","a":9,"target":3},{"b":1},{"_id":"z","a":2,"target":3}]' >/dev/null
+    check_equal "errors of all kinds in the order of the events" '[4,[0,1,2,3]]' \
+        "$(jq -c '[.rejected,[.errors[].index]]' "$SCRATCH/body")"
     check_equal "stored once" 1 "$(stored z)"
 }
 

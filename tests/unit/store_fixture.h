@@ -40,6 +40,16 @@ static inline void end_store(struct store *store)
     store_close(store);
 }
 
+/* store_add of an event whose outcome does not depend on the commit, and that outcome. */
+static inline enum store_outcome add_row(struct store *store, const double *row, const char *id,
+                                         size_t id_length, int64_t *seq, struct error *error)
+{
+    size_t ticket;
+    return store_add(store, row, id, id_length, &ticket, error)
+               ? store_outcome(store, ticket, seq, error)
+               : STORE_REFUSED;
+}
+
 /* Puts an event (features a and b) into the open batch; the first one brings its schema. */
 static inline enum store_outcome add_event(struct store *store, double a, double b, double target,
                                            const char *id, int64_t *seq)
@@ -51,7 +61,7 @@ static inline enum store_outcome add_event(struct store *store, double a, double
         CHECK(store_set_schema(store, schema, &store_error), "%s", store_error.text);
         schema_free(schema);
     }
-    return store_add(store, row, id, id ? strlen(id) : 0, seq, &store_error);
+    return add_row(store, row, id, id ? strlen(id) : 0, seq, &store_error);
 }
 
 /* Event `i` of a fixed sequence, awkward to sum. */

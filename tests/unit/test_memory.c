@@ -116,8 +116,8 @@ static bool add_to_store(void)
     struct buffer before = sums_of(store), ids = {0};
     buffer_printf(&ids, "id-%d", (int)events);
     memory_resume(left);
-    bool ok = store_add(store, rows[0], ids.data, ids.length, &seq, &error) == STORE_ADDED &&
-              store_add(store, rows[1], NULL, 0, &seq, &error) == STORE_ADDED;
+    bool ok = add_row(store, rows[0], ids.data, ids.length, &seq, &error) == STORE_ADDED &&
+              add_row(store, rows[1], NULL, 0, &seq, &error) == STORE_ADDED;
     bool committed = store_commit(store, &error);
     left = memory_pause();
     int64_t now = store_events(store);
@@ -125,7 +125,7 @@ static bool add_to_store(void)
           (int)now, (int)events);
     CHECK(same_sums(store, &before) == (now == events), "its sums");
     if (!committed) /* the id is free */
-        CHECK(store_add(store, rows[1], ids.data, ids.length, &seq, &store_error) == STORE_ADDED,
+        CHECK(add_row(store, rows[1], ids.data, ids.length, &seq, &store_error) == STORE_ADDED,
               "%s", store_error.text);
     buffer_free(&before);
     before = (struct buffer){0};
@@ -152,7 +152,7 @@ static bool add_first(void)
     struct store *store = begin_store();
     memory_resume(left);
     bool ok = store_set_schema(store, schema, &error) &&
-              store_add(store, row, "x", 1, &seq, &error) == STORE_ADDED;
+              add_row(store, row, "x", 1, &seq, &error) == STORE_ADDED;
     ok = store_commit(store, &error) && ok;
     left = memory_pause();
     if (!ok) {

@@ -121,7 +121,7 @@ static void test_schema_proposal(void)
     store_unset_schema(store);
     CHECK(!store_schema(store), "unset");
     CHECK(propose(store, "x"), "%s", store_error.text);
-    CHECK_INT(STORE_ADDED, store_add(store, row, NULL, 0, &seq, &store_error));
+    CHECK_INT(STORE_ADDED, add_row(store, row, NULL, 0, &seq, &store_error));
     fixture_config.min_free = UINT64_MAX / 2;
     CHECK(!store_commit(store, &store_error), "no room");
     CHECK_INT(ERROR_FULL, store_error.kind);
@@ -158,10 +158,10 @@ static void test_too_wide(void)
     struct store *store = begin_store();
     struct schema *wide = schema_new(names, SCHEMA_FEATURES_MAX, &store_error);
     CHECK(store_set_schema(store, wide, &store_error), "%s", store_error.text);
-    CHECK_INT(STORE_ADDED, store_add(store, row, NULL, 0, &seq, &store_error));
+    CHECK_INT(STORE_ADDED, add_row(store, row, NULL, 0, &seq, &store_error));
     row[1] = 5e-324;
     row[0] = 1.7e308;
-    CHECK_INT(STORE_REFUSED, store_add(store, row, NULL, 0, &seq, &store_error));
+    CHECK_INT(STORE_REFUSED, add_row(store, row, NULL, 0, &seq, &store_error));
     CHECK_INT(ERROR_UNUSABLE, store_error.kind);
     CHECK(store_commit(store, &store_error), "%s", store_error.text);
     CHECK_INT(1, store_events(store));
