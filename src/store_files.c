@@ -1,5 +1,5 @@
 /* The store on files: the journal and all that is made from it, in one directory. */
-#include "store.h"
+#include "store_methods.h"
 
 #include "file.h"
 #include "ids.h"
@@ -30,7 +30,8 @@ struct outcome {
     bool duplicate;
 };
 
-struct store {
+struct files {
+    struct store base; /* first */
     const struct config *config;
     struct lock lock;
     struct journal *journal; /* NULL until the first catch-up */
@@ -50,9 +51,14 @@ struct store {
     char events_path[PATH_MAX], train_path[PATH_MAX], models_path[PATH_MAX];
 };
 
+/* of the methods those that others build upon */
+static const struct model *files_model(const struct store *base);
+static int64_t files_events(const struct store *base);
+static bool files_snapshot(struct store *base, struct error *error);
+
 /* ------------------------------------------------------------------ open, close, lock */
 
-static bool make_paths(struct store *store, struct error *error)
+static bool make_paths(struct files *store, struct error *error)
 {
     const char *directory = store->config->data_dir;
     if (snprintf(store->events_path, PATH_MAX, "%s/" SNAPSHOT_EVENTS, directory) >= PATH_MAX ||
@@ -62,27 +68,9 @@ static bool make_paths(struct store *store, struct error *error)
     return model_file_init(&store->model, directory, error);
 }
 
-struct store *store_open(const struct config *config, struct error *error)
+static void files_close(struct store *base)
 {
-    struct store *store = calloc(1, sizeof *store);
-    if (!store) {
-        error_memory(error);
-        return NULL;
-    }
-    store->config = config;
-    store->train_watch = (struct watch)WATCH_INIT;
-    store->model.watch = (struct watch)WATCH_INIT;
-    store->lock = (struct lock){.directory_fd = -1, .fd = -1, .turn_fd = -1};
-    if (make_paths(store, error) && lock_open(&store->lock, config->data_dir, error))
-        return store;
-    store_close(store);
-    return NULL;
-}
-
-void store_close(struct store *store)
-{
-    if (!store)
-        return;
+    struct files *store = (struct files *)base;
     journal_close(store->journal);
     ids_close(store->ids);
     moments_free(store->events);
@@ -96,13 +84,15 @@ void store_close(struct store *store)
     free(store);
 }
 
-enum lock_result store_lock(struct store *store, struct error *error)
+static enum lock_result files_lock(struct store *base, struct error *error)
 {
+    struct files *store = (struct files *)base;
     return lock_try(&store->lock, error);
 }
 
-bool store_unlock(struct store *store)
+static bool files_unlock(struct store *base)
 {
+    struct files *store = (struct files *)base;
     if (store->journal && !journal_settle(store->journal))
         return false;
     lock_release(&store->lock);
@@ -113,7 +103,7 @@ bool store_unlock(struct store *store)
 
 /* Takes the snapshot of the events' sums if there is a good one: a missing or damaged one only
  * means to read the journal from its beginning. */
-static bool load_events(struct store *store, struct snapshot *snapshot, struct error *error)
+static bool load_events(struct files *store, struct snapshot *snapshot, struct error *error)
 {
     if (snapshot_read(snapshot, store->events_path, error))
         return true;
@@ -125,7 +115,7 @@ static bool load_events(struct store *store, struct snapshot *snapshot, struct e
 
 /* Opens journal and ids where the snapshot left off. Without the ids of its events, because their
  * file was lost, the journal is read from its beginning, and the snapshot is not needed. */
-static bool open_journal(struct store *store, struct snapshot *snapshot, struct error *error)
+static bool open_journal(struct files *store, struct snapshot *snapshot, struct error *error)
 {
     const char *directory = store->config->data_dir;
     struct journal_position known;
@@ -149,7 +139,7 @@ static bool open_journal(struct store *store, struct snapshot *snapshot, struct 
 }
 
 /* Everything that open_files reads again. */
-static void close_files(struct store *store)
+static void close_files(struct files *store)
 {
     journal_close(store->journal);
     ids_close(store->ids);
@@ -160,7 +150,7 @@ static void close_files(struct store *store)
     store->learnt = store->snapshot_at = store->ids_known = 0;
 }
 
-static bool open_files(struct store *store, struct error *error)
+static bool open_files(struct files *store, struct error *error)
 {
     struct snapshot snapshot;
     bool ok = load_events(store, &snapshot, error) && open_journal(store, &snapshot, error);
@@ -184,14 +174,14 @@ static bool widen(struct moments *moments, const double *row, struct error *erro
                      "the values span too wide a range to be summed exactly over so many features");
 }
 
-static bool start_moments(struct store *store, const struct schema *schema, struct error *error)
+static bool start_moments(struct files *store, const struct schema *schema, struct error *error)
 {
     moments_free(store->events);
     store->events = moments_new(schema->count);
     return store->events || error_memory(error);
 }
 
-static bool learn_event(struct store *store, const struct journal_event *event, struct error *error)
+static bool learn_event(struct files *store, const struct journal_event *event, struct error *error)
 {
     const struct schema *schema = journal_schema(store->journal);
     /* anew, because a first event of ours that was never stored may have had other features */
@@ -206,7 +196,7 @@ static bool learn_event(struct store *store, const struct journal_event *event, 
 
 /* The ids in memory should stay few, also while a lost index is made again. At the first event of a
  * batch all ids in memory lie before the journal's position. */
-static void bound_ids(struct store *store, const struct journal_event *event)
+static void bound_ids(struct files *store, const struct journal_event *event)
 {
     struct journal_position position = {.offset = event->offset, .seq = event->seq - 1};
     struct error full;
@@ -217,7 +207,7 @@ static void bound_ids(struct store *store, const struct journal_event *event)
 
 static bool visit_event(void *context, const struct journal_event *event, struct error *error)
 {
-    struct store *store = context;
+    struct files *store = context;
     if (event->seq > store->learnt && !learn_event(store, event, error))
         return false;
     if (event->seq <= store->ids_known)
@@ -231,7 +221,7 @@ static bool visit_event(void *context, const struct journal_event *event, struct
     return true;
 }
 
-static bool refresh_train(struct store *store, struct error *error)
+static bool refresh_train(struct files *store, struct error *error)
 {
     struct snapshot train;
     switch (watch_look(&store->train_watch, store->train_path)) {
@@ -259,16 +249,16 @@ static bool refresh_train(struct store *store, struct error *error)
 }
 
 /* The last event that is known to have been stored, from what was made from the journal. */
-static int64_t known_events(const struct store *store)
+static int64_t known_events(const struct files *store)
 {
-    const struct model *model = store_model(store);
+    const struct model *model = files_model(&store->base);
     return model && model->events > store->stored ? model->events : store->stored;
 }
 
 /* A journal that was cut between two batches looks whole. */
-static bool check_complete(const struct store *store, int64_t known, struct error *error)
+static bool check_complete(const struct files *store, int64_t known, struct error *error)
 {
-    int64_t events = store_events(store);
+    int64_t events = files_events(&store->base);
     return events >= known ||
            error_set(error, ERROR_DAMAGED,
                      JOURNAL_NAME
@@ -278,8 +268,9 @@ static bool check_complete(const struct store *store, int64_t known, struct erro
                      (long long)events, (long long)events, (long long)known);
 }
 
-bool store_catch_up(struct store *store, struct error *error)
+static bool files_catch_up(struct store *base, struct error *error)
 {
+    struct files *store = (struct files *)base;
     struct error no_model;
     if (store->journal && !ids_in_place(store->ids))
         close_files(store);
@@ -293,33 +284,37 @@ bool store_catch_up(struct store *store, struct error *error)
     if (store->learnt - store->snapshot_at < SNAPSHOT_EVERY)
         return true;
     struct error late;
-    if (!store_snapshot(store, &late)) /* it only makes the next start slower */
+    if (!files_snapshot(&store->base, &late)) /* it only makes the next start slower */
         fprintf(stderr, "%s\n", late.text);
     return true;
 }
 
-const struct schema *store_event_schema(const struct store *store)
+static const struct schema *files_event_schema(const struct store *base)
 {
+    const struct files *store = (const struct files *)base;
     return journal_schema(store->journal);
 }
 
-const struct schema *store_schema(const struct store *store)
+static const struct schema *files_schema(const struct store *base)
 {
+    const struct files *store = (const struct files *)base;
     const struct schema *events = journal_schema(store->journal);
     if (events)
         return events;
     return store->train.schema ? store->train.schema : store->proposed;
 }
 
-int64_t store_events(const struct store *store)
+static int64_t files_events(const struct store *base)
 {
+    const struct files *store = (const struct files *)base;
     return journal_position(store->journal).seq;
 }
 
-struct moments *store_moments(const struct store *store, struct error *error)
+static struct moments *files_moments(const struct store *base, struct error *error)
 {
+    const struct files *store = (const struct files *)base;
     const struct moments *train = store->train.moments;
-    const struct moments *events = store_events(store) > 0 ? store->events : NULL;
+    const struct moments *events = files_events(&store->base) > 0 ? store->events : NULL;
     if (!train && !events) {
         error_set(error, ERROR_CONFLICT,
                   "there is nothing to train on: POST events to /action, or provide a train file");
@@ -334,7 +329,7 @@ struct moments *store_moments(const struct store *store, struct error *error)
 }
 
 /* Whether `bytes` more fit on the volume without going below MIN_FREE. */
-static bool check_space(const struct store *store, uint64_t bytes, struct error *error)
+static bool check_space(const struct files *store, uint64_t bytes, struct error *error)
 {
     struct statvfs space;
     if (statvfs(store->config->data_dir, &space) != 0)
@@ -354,34 +349,36 @@ static bool check_space(const struct store *store, uint64_t bytes, struct error 
 
 /* ------------------------------------------------------------------ adding events */
 
-bool store_set_schema(struct store *store, const struct schema *schema, struct error *error)
+static bool files_set_schema(struct store *base, const struct schema *schema, struct error *error)
 {
+    struct files *store = (struct files *)base;
     schema_free(store->proposed);
     store->proposed = schema_copy(schema);
     return store->proposed || error_memory(error);
 }
 
-void store_unset_schema(struct store *store)
+static void files_unset_schema(struct store *base)
 {
+    struct files *store = (struct files *)base;
     schema_free(store->proposed);
     store->proposed = NULL;
 }
 
-static size_t row_size(const struct store *store)
+static size_t row_size(const struct files *store)
 {
-    return (store_schema(store)->count + 1) * sizeof(double);
+    return (files_schema(&store->base)->count + 1) * sizeof(double);
 }
 
 /* The first event of all: its schema, or the train file's, becomes the journal's. */
-static bool prepare_first(struct store *store, struct error *error)
+static bool prepare_first(struct files *store, struct error *error)
 {
-    const struct schema *schema = store_schema(store);
-    if (store_events(store) > 0 || store->batch_rows.length > 0)
+    const struct schema *schema = files_schema(&store->base);
+    if (files_events(&store->base) > 0 || store->batch_rows.length > 0)
         return true;
     return journal_set_schema(store->journal, schema, error) && start_moments(store, schema, error);
 }
 
-static bool reserve(struct store *store, const double *row, struct error *error)
+static bool reserve(struct files *store, const double *row, struct error *error)
 {
     if (!widen(store->events, row, error))
         return false;
@@ -389,7 +386,7 @@ static bool reserve(struct store *store, const double *row, struct error *error)
 }
 
 /* Is the event at `offset`, which has this id, the same as `row`? */
-static bool compare_content(struct store *store, uint64_t offset, const double *row, const char *id,
+static bool compare_content(struct files *store, uint64_t offset, const double *row, const char *id,
                             size_t id_length, int64_t *seq, struct error *error)
 {
     struct journal_event event;
@@ -402,7 +399,7 @@ static bool compare_content(struct store *store, uint64_t offset, const double *
                          "the next start makes it again",
                          (long long)event.seq);
     *seq = event.seq;
-    for (size_t i = 0; i <= store_schema(store)->count; i++)
+    for (size_t i = 0; i <= files_schema(&store->base)->count; i++)
         if (event.row[i] != row[i])
             return error_set(error, ERROR_CONFLICT,
                              "_id \"%.*s\" is already stored as event %lld with other content",
@@ -411,7 +408,7 @@ static bool compare_content(struct store *store, uint64_t offset, const double *
     return true;
 }
 
-static bool add_new(struct store *store, const double *row, const char *id, size_t id_length,
+static bool add_new(struct files *store, const double *row, const char *id, size_t id_length,
                     int64_t *seq, struct error *error)
 {
     uint64_t offset;
@@ -425,7 +422,7 @@ static bool add_new(struct store *store, const double *row, const char *id, size
     return true;
 }
 
-static bool add_or_find(struct store *store, const double *row, const char *id, size_t id_length,
+static bool add_or_find(struct files *store, const double *row, const char *id, size_t id_length,
                         struct outcome *outcome, struct error *error)
 {
     uint64_t offset;
@@ -437,9 +434,10 @@ static bool add_or_find(struct store *store, const double *row, const char *id, 
            compare_content(store, offset, row, id, id_length, &outcome->seq, error);
 }
 
-bool store_add(struct store *store, const double *row, const char *id, size_t id_length,
-               size_t *ticket, struct error *error)
+static bool files_add(struct store *base, const double *row, const char *id, size_t id_length,
+                      size_t *ticket, struct error *error)
 {
+    struct files *store = (struct files *)base;
     if (store->settled)
         buffer_clear(&store->outcomes);
     store->settled = false;
@@ -457,35 +455,38 @@ bool store_add(struct store *store, const double *row, const char *id, size_t id
 }
 
 /* What could be wrong was known at store_add. */
-enum store_outcome store_outcome(const struct store *store, size_t ticket, int64_t *seq,
-                                 struct error *error)
+static enum store_outcome files_outcome(const struct store *base, size_t ticket, int64_t *seq,
+                                        struct error *error)
 {
+    const struct files *store = (const struct files *)base;
     const struct outcome *outcome = (const struct outcome *)store->outcomes.data + ticket;
     (void)error;
     *seq = outcome->seq;
     return outcome->duplicate ? STORE_DUPLICATE : STORE_ADDED;
 }
 
-size_t store_batch_bytes(const struct store *store)
+static size_t files_batch_bytes(const struct store *base)
 {
+    const struct files *store = (const struct files *)base;
     return journal_open_bytes(store->journal);
 }
 
-static void learn_batch(struct store *store)
+static void learn_batch(struct files *store)
 {
     size_t size = row_size(store);
     for (size_t at = 0; at < store->batch_rows.length; at += size)
         moments_add(store->events, (const double *)(store->batch_rows.data + at));
-    store->learnt = store_events(store);
+    store->learnt = files_events(&store->base);
 }
 
-bool store_commit(struct store *store, struct error *error)
+static bool files_commit(struct store *base, struct error *error)
 {
+    struct files *store = (struct files *)base;
     struct journal_position before = journal_position(store->journal);
     bool any = store->batch_rows.length > 0;
     bool ok = store->batch_rows.failed
                   ? error_memory(error)
-                  : !any || (check_space(store, store_batch_bytes(store), error) &&
+                  : !any || (check_space(store, files_batch_bytes(&store->base), error) &&
                              journal_commit(store->journal, error));
     if (ok && any) {
         learn_batch(store);
@@ -495,10 +496,10 @@ bool store_commit(struct store *store, struct error *error)
     }
     buffer_clear(&store->batch_rows);
     store->settled = true;
-    store_unset_schema(store);
+    files_unset_schema(&store->base);
     if (ok && store->learnt - store->snapshot_at >= SNAPSHOT_EVERY) {
         struct error late;
-        if (!store_snapshot(store, &late))
+        if (!files_snapshot(&store->base, &late))
             fprintf(stderr, "%s\n", late.text);
     }
     return ok;
@@ -507,13 +508,15 @@ bool store_commit(struct store *store, struct error *error)
 /* ------------------------------------------------------------------ train file, models, snapshot
  */
 
-const struct snapshot *store_train(const struct store *store)
+static const struct snapshot *files_train(const struct store *base)
 {
+    const struct files *store = (const struct files *)base;
     return store->train.schema ? &store->train : NULL;
 }
 
-bool store_set_train(struct store *store, struct snapshot *train, struct error *error)
+static bool files_set_train(struct store *base, struct snapshot *train, struct error *error)
 {
+    struct files *store = (struct files *)base;
     if (train && !snapshot_write(train, store->train_path, error))
         return false;
     if (!train && remove(store->train_path) != 0 && errno != ENOENT)
@@ -527,8 +530,9 @@ bool store_set_train(struct store *store, struct snapshot *train, struct error *
     return true;
 }
 
-const struct model *store_model(const struct store *store)
+static const struct model *files_model(const struct store *base)
 {
+    const struct files *store = (const struct files *)base;
     return store->model.model;
 }
 
@@ -541,9 +545,9 @@ static int64_t version_of(const char *name)
     return version > 0 && errno == 0 && strcmp(end, ".json") == 0 ? version : 0;
 }
 
-static bool last_version(const struct store *store, int64_t *version, struct error *error)
+static bool last_version(const struct files *store, int64_t *version, struct error *error)
 {
-    *version = store_model(store) ? store_model(store)->version : 0;
+    *version = files_model(&store->base) ? files_model(&store->base)->version : 0;
     DIR *directory = opendir(store->models_path);
     if (!directory)
         return errno == ENOENT || error_errno(error, "cannot open models");
@@ -555,13 +559,13 @@ static bool last_version(const struct store *store, int64_t *version, struct err
 }
 
 /* make_paths made sure that it fits. */
-static void version_path(const struct store *store, int64_t version,
+static void version_path(const struct files *store, int64_t version,
                          char path[static VERSION_PATH_MAX])
 {
     snprintf(path, VERSION_PATH_MAX, "%s/%06lld.json", store->models_path, (long long)version);
 }
 
-static bool write_version(struct store *store, const struct model *model, struct error *error)
+static bool write_version(struct files *store, const struct model *model, struct error *error)
 {
     char path[VERSION_PATH_MAX];
     struct buffer text = {0};
@@ -575,13 +579,15 @@ static bool write_version(struct store *store, const struct model *model, struct
     return ok;
 }
 
-bool store_restore_model(struct store *store, struct error *error)
+static bool files_restore_model(struct store *base, struct error *error)
 {
+    struct files *store = (struct files *)base;
     int64_t version;
     char path[VERSION_PATH_MAX];
     struct buffer text = {0};
-    if (store_model(store) || !last_version(store, &version, error) || version == 0)
-        return store_model(store) || error_set(error, ERROR_ABSENT, "no model has been built");
+    if (files_model(&store->base) || !last_version(store, &version, error) || version == 0)
+        return files_model(&store->base) ||
+               error_set(error, ERROR_ABSENT, "no model has been built");
     version_path(store, version, path);
     struct model *model = NULL;
     if (file_read(path, MODEL_BYTES_MAX, &text, error))
@@ -595,29 +601,32 @@ bool store_restore_model(struct store *store, struct error *error)
     return error_set(error, ERROR_DAMAGED, "models/%06lld.json: %.300s", (long long)version, why);
 }
 
-bool store_publish_build(struct store *store, struct model *model, struct error *error)
+static bool files_publish_build(struct store *base, struct model *model, struct error *error)
 {
+    struct files *store = (struct files *)base;
     int64_t last;
     if (!check_space(store, 0, error) || !last_version(store, &last, error))
         return false;
     model->version = last + 1;
-    model->events = store_events(store);
+    model->events = files_events(&store->base);
     model_time(model->created);
     return write_version(store, model, error) &&
            model_file_publish(&store->model, model, true, error);
 }
 
-bool store_publish_update(struct store *store, struct model *model, struct error *error)
+static bool files_publish_update(struct store *base, struct model *model, struct error *error)
 {
-    const struct model *current = store_model(store);
+    struct files *store = (struct files *)base;
+    const struct model *current = files_model(&store->base);
     model->version = current->version;
-    model->events = store_events(store);
+    model->events = files_events(&store->base);
     memcpy(model->created, current->created, sizeof model->created);
     return model_file_publish(&store->model, model, false, error);
 }
 
-bool store_snapshot(struct store *store, struct error *error)
+static bool files_snapshot(struct store *base, struct error *error)
 {
+    struct files *store = (struct files *)base;
     if (store->learnt == store->snapshot_at)
         return true;
     struct journal_position position = journal_position(store->journal);
@@ -630,4 +639,44 @@ bool store_snapshot(struct store *store, struct error *error)
         return false;
     store->snapshot_at = position.seq;
     return true;
+}
+
+static const struct store_methods methods = {.close = files_close,
+                                             .lock = files_lock,
+                                             .unlock = files_unlock,
+                                             .catch_up = files_catch_up,
+                                             .schema = files_schema,
+                                             .events = files_events,
+                                             .event_schema = files_event_schema,
+                                             .moments = files_moments,
+                                             .set_schema = files_set_schema,
+                                             .unset_schema = files_unset_schema,
+                                             .add = files_add,
+                                             .batch_bytes = files_batch_bytes,
+                                             .commit = files_commit,
+                                             .outcome = files_outcome,
+                                             .train = files_train,
+                                             .set_train = files_set_train,
+                                             .model = files_model,
+                                             .publish_build = files_publish_build,
+                                             .publish_update = files_publish_update,
+                                             .restore_model = files_restore_model,
+                                             .snapshot = files_snapshot};
+
+struct store *store_files_open(const struct config *config, struct error *error)
+{
+    struct files *store = calloc(1, sizeof *store);
+    if (!store) {
+        error_memory(error);
+        return NULL;
+    }
+    store->base.methods = &methods;
+    store->config = config;
+    store->train_watch = (struct watch)WATCH_INIT;
+    store->model.watch = (struct watch)WATCH_INIT;
+    store->lock = (struct lock){.directory_fd = -1, .fd = -1, .turn_fd = -1};
+    if (make_paths(store, error) && lock_open(&store->lock, config->data_dir, error))
+        return &store->base;
+    files_close(&store->base);
+    return NULL;
 }
