@@ -14,7 +14,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(HARDEN) -ffp-contract=off -f
              -pthread -DTRENDLINE_VERSION='"$(VERSION)"' -Isrc -MMD -MP $(CFLAGS) $(EXTRA_WARNINGS)
 LDFLAGS  ?=
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
-LDLIBS   := -lfcgi -lcjson -llmdb -lxxhash -lz -lmpfr -lgmp -lseccomp -lm
+LDLIBS   := -lfcgi -lcjson -llmdb -lxxhash -lz -lmpfr -lgmp -lseccomp -lpq -lm
 
 LIB_SRC  := $(filter-out src/main.c,$(wildcard src/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
@@ -44,7 +44,7 @@ SANITIZE := -fsanitize=address,undefined
 LIBDIR   := $(DESTDIR)$(PREFIX)/lib/trendline
 
 .DELETE_ON_ERROR:
-.PHONY: all binaries tests faults fuzzers run test test-faults bench check-asan fuzz lint image test-image install clean help
+.PHONY: all binaries tests faults fuzzers run test test-faults test-postgres bench check-asan fuzz lint image test-image install clean help
 
 all: ## build everything into build/
 	@tools/install-packages build
@@ -64,6 +64,11 @@ test-faults: ## kill, damage, fill, starve and attack the service; FAULT_KILLS (
 	@tools/install-packages build run test faults
 	@$(SUBMAKE) binaries faults
 	@BUILD=$(BUILD) tests/run tests/faults
+
+test-postgres: ## test events and models in PostgreSQL, one replica and several, on a server of its own
+	@tools/install-packages build run test postgres
+	@$(SUBMAKE) binaries
+	@BUILD=$(BUILD) tests/run tests/postgres
 
 bench: ## measure against the limits and peers, into bench/RESULTS.md; takes half an hour
 	@tools/install-packages build run bench

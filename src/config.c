@@ -167,23 +167,17 @@ static bool read_rate_limit(struct config *config, struct error *error)
     return true;
 }
 
-/* Their values hold passwords, so the message does not show them. */
-static bool refuse_unsupported(struct error *error)
+static bool read_postgres(struct config *config, struct error *error)
 {
-    static const char *const names[] = {"POSTGRES_URI", "POSTGRES_URI_FILE"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (value_of(names[i]))
-            return error_set(
-                error, ERROR_UNUSABLE,
-                "%s is set, but this version of Trendline does not support it: it must "
-                "be unset",
-                names[i]);
-    return true;
+    config->postgres = (struct secret){0};
+    if (!value_of(CONFIG_POSTGRES) && !value_of(CONFIG_POSTGRES "_FILE"))
+        return true; /* empty is as good as none */
+    return secret_read(&config->postgres, CONFIG_POSTGRES, error);
 }
 
 bool config_read(struct config *config, struct error *error)
 {
-    return refuse_unsupported(error) && read_port(config, error) && read_paths(config, error) &&
+    return read_postgres(config, error) && read_port(config, error) && read_paths(config, error) &&
            read_learning(config, error) && read_workers(config, error) &&
            read_size("MAX_BODY", 16u << 20, 1, &config->max_body, error) &&
            read_size("MIN_FREE", 64u << 20, 0, &config->min_free, error) &&

@@ -3,10 +3,13 @@
 #define TRENDLINE_CONFIG_H
 
 #include "error.h"
+#include "secret.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#define CONFIG_POSTGRES "POSTGRES_URI"
 
 struct config {
     uint16_t port;
@@ -18,6 +21,7 @@ struct config {
     uint64_t max_body;         /* bytes */
     uint64_t min_free;         /* bytes of free space below which writes are refused */
     unsigned rate_limit;       /* requests a second from one address; 0: any number */
+    struct secret postgres;    /* POSTGRES_URI: where events and models live; none: in data_dir */
     uint64_t id_window;        /* how many of the latest ids are remembered; UINT64_MAX: all */
 };
 
@@ -26,10 +30,9 @@ struct config {
  * defaults hold.
  *
  * An empty variable counts as not set. A value that cannot be used fails with one sentence that
- * names the variable, the value and what is allowed. A variable that this version knows of but
- * cannot honour (POSTGRES_URI, POSTGRES_URI_FILE) fails too: going on without what it promises
- * would lose data. The tokens are not here but in access.h, so that only those have them who need
- * them. */
+ * names the variable, the value and what is allowed. What POSTGRES_URI has, also in
+ * POSTGRES_URI_FILE, is not shown. The tokens are not here but in access.h, so that only those have
+ * them who need them. */
 bool config_read(struct config *config, struct error *error);
 
 #endif

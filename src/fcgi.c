@@ -304,7 +304,7 @@ static bool run(struct loop *loop, const sigset_t *open_signals, struct error *e
 {
     struct epoll_event events[EVENTS_MAX];
     int64_t deadline = -1; /* of the drain */
-    int turn_ms = -1;
+    int turn_ms = loop->handler->turn ? 0 : -1;
     while (deadline < 0 || (loop->connections && clock_ms() < deadline)) {
         int count = epoll_pwait(loop->epoll_fd, events, EVENTS_MAX,
                                 wait_time(loop, turn_ms, deadline), open_signals);
@@ -381,6 +381,7 @@ int fcgi_main(const char *name, enum sandbox_role role,
     bool ok = config_read(&config, &error) && access_read(&access, &error) &&
               make_nonblocking_listener(STDIN_FILENO, &error) && make(&handler, &config, &error);
     access_hide();
+    secret_hide(CONFIG_POSTGRES);
     if (ok) {
         ok = sandbox_enter(role, &config, &error) &&
              fcgi_serve(STDIN_FILENO, &handler, &access, &error);

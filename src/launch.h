@@ -25,10 +25,12 @@ struct launch {
     unsigned long open_files_max; /* limit on open files of each process */
 };
 
-/* The services that own a socket, in the order of their sockets: action, build, predict-1, …. */
+/* The services that own a socket, in the order of their sockets: action, build, predict-1, …; and
+ * follow, which has one but is asked nothing, with Postgres. */
 size_t launch_socket_count(const struct launch *launch);
 enum { SERVICE_NAME_MAX = 24 };
-void launch_socket_name(size_t index, char name[static SERVICE_NAME_MAX]);
+void launch_socket_name(const struct launch *launch, size_t index,
+                        char name[static SERVICE_NAME_MAX]);
 
 /* launch_place.c: finds the places and programs, makes DATA_DIR if it is missing, and the run
  * directory. */

@@ -93,7 +93,7 @@ bool launch_write_services(const struct launch *launch, struct error *error)
         return false;
     for (size_t i = 0; i < launch_socket_count(launch); i++) {
         char name[SERVICE_NAME_MAX];
-        launch_socket_name(i, name);
+        launch_socket_name(launch, i, name);
         if (!write_service(launch, name, error))
             return false;
     }

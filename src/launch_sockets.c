@@ -16,13 +16,16 @@ enum { SINGLES = sizeof SINGLE / sizeof *SINGLE };
 
 size_t launch_socket_count(const struct launch *launch)
 {
-    return SINGLES + launch->config.workers;
+    return SINGLES + launch->config.workers + (launch->config.postgres.length > 0);
 }
 
-void launch_socket_name(size_t index, char name[static SERVICE_NAME_MAX])
+void launch_socket_name(const struct launch *launch, size_t index,
+                        char name[static SERVICE_NAME_MAX])
 {
     if (index < SINGLES)
         snprintf(name, SERVICE_NAME_MAX, "%s", SINGLE[index]);
+    else if (index == SINGLES + launch->config.workers)
+        snprintf(name, SERVICE_NAME_MAX, "follow");
     else
         snprintf(name, SERVICE_NAME_MAX, "predict-%u", (unsigned)(index - SINGLES + 1));
 }
@@ -55,7 +58,7 @@ bool launch_bind_sockets(const struct launch *launch, struct error *error)
     size_t length = 0;
     for (size_t i = 0; i < launch_socket_count(launch); i++) {
         char name[SERVICE_NAME_MAX];
-        launch_socket_name(i, name);
+        launch_socket_name(launch, i, name);
         int fd = bind_socket(launch, name, error);
         if (fd < 0)
             return false;

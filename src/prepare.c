@@ -75,6 +75,11 @@ bool prepare_run(const struct config *config, struct error *error)
     if (!store)
         return error->kind == ERROR_FULL && prepare_read_only(config, error);
     bool ok = wait_for_lock(store, error) && prepare_store(store, config, error);
+    if (!ok && config->postgres.length > 0 && error->kind == ERROR_BUSY) {
+        /* the service says 503 until the database is there, and looks for it */
+        fprintf(stderr, "trendline: warning: %s\n", error->text);
+        ok = true;
+    }
     store_unlock(store);
     store_close(store);
     return ok;

@@ -2,6 +2,11 @@
 
 #include "owner.h"
 
+bool sandbox_has_network(enum sandbox_role role, const struct config *config)
+{
+    return role != SANDBOX_PREDICT && config->postgres.length > 0;
+}
+
 bool sandbox_enter(enum sandbox_role role, const struct config *config, struct error *error)
 {
     if (!owner_drop_capabilities(error))
@@ -9,5 +14,6 @@ bool sandbox_enter(enum sandbox_role role, const struct config *config, struct e
     if (SANDBOX_SANITIZED)
         return true;
     /* files first: the calls that limit them are not among those that are left */
-    return sandbox_limit_files(role, config, error) && sandbox_limit_calls(role, error);
+    return sandbox_limit_files(role, config, error) &&
+           sandbox_limit_calls(role, sandbox_has_network(role, config), error);
 }

@@ -6,6 +6,10 @@
  *   predict  the data directory                   nothing
  *   action   the data directory                   the data directory
  *   build    that, and the train file's directory the data directory
+ *   follow   the data directory                   the data directory
+ *
+ * With Postgres all but predict may open connections, and read what that takes: /etc and the
+ * certificates.
  *
  * None of them starts a program, a process or a thread, opens a socket, signals or traces another
  * process, mounts, changes its ids, or makes memory executable. What is open at the time stays
@@ -24,7 +28,10 @@
 
 #include <stdbool.h>
 
-enum sandbox_role { SANDBOX_PREDICT, SANDBOX_ACTION, SANDBOX_BUILD };
+enum sandbox_role { SANDBOX_PREDICT, SANDBOX_ACTION, SANDBOX_BUILD, SANDBOX_FOLLOW };
+
+/* Does this role connect to a database? */
+bool sandbox_has_network(enum sandbox_role role, const struct config *config);
 
 /* Enters the sandbox; there is no way out. The process must have a single thread. A kernel without
  * seccomp or Landlock is no failure: the process goes on without that part. False: it has what is
@@ -36,7 +43,7 @@ bool sandbox_has_seccomp(void);
 
 /* sandbox_files.c, sandbox_calls.c: the parts. No new privileges must have been set before. */
 bool sandbox_limit_files(enum sandbox_role role, const struct config *config, struct error *error);
-bool sandbox_limit_calls(enum sandbox_role role, struct error *error);
+bool sandbox_limit_calls(enum sandbox_role role, bool network, struct error *error);
 
 /* The sanitizers need files, threads and ptrace of their own. Known when it is built: at run time
  * it would be a switch for whoever wants out. */

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -25,7 +26,9 @@
 
 enum {
     PREDICT = 1 << SANDBOX_PREDICT,
-    STORE = 1 << SANDBOX_ACTION | 1 << SANDBOX_BUILD,
+    STORE = 1 << SANDBOX_ACTION | 1 << SANDBOX_BUILD | 1 << SANDBOX_FOLLOW,
+    NETWORK = 1 << (SANDBOX_FOLLOW + 1), /* whatever the role: it connects to a database, */
+    OFFLINE = NETWORK << 1,              /* or does not */
     ALL = PREDICT | STORE
 };
 
@@ -61,13 +64,18 @@ static const struct {
     {ALLOW, ALL, "rt_sigaction rt_sigprocmask rt_sigreturn restart_syscall exit exit_group"},
 
     /* the network, and descriptors from others */
-    {REFUSE, ALL, "socket socketpair connect bind listen sendto sendmsg sendmmsg recvmsg recvmmsg"},
+    {REFUSE, ALL, "socketpair listen"},
+    {REFUSE, OFFLINE, "socket connect bind sendto sendmsg sendmmsg recvmsg recvmmsg ioctl"},
+    /* to a database, whose address may have to be found; the C library binds a netlink socket */
+    {ALLOW, NETWORK,
+     "socket connect bind sendto sendmsg sendmmsg recvmsg recvmmsg setsockopt getsockname "
+     "getpeername getuid geteuid getgid getegid uname"},
     /* other processes */
     {REFUSE, ALL, "clone fork vfork kill tkill rt_sigqueueinfo pidfd_open pidfd_send_signal"},
     /* other kinds of files; whose they are; devices */
     {REFUSE, ALL,
      "link linkat symlink symlinkat mknod mknodat rmdir truncate chmod fchmod fchmodat "
-     "chown fchown lchown fchownat utimensat setxattr lsetxattr fsetxattr chdir fchdir ioctl"},
+     "chown fchown lchown fchownat utimensat setxattr lsetxattr fsetxattr chdir fchdir"},
     {REFUSE, PREDICT,
      "pwrite64 pwritev ftruncate fsync fdatasync msync flock rename renameat renameat2 unlink "
      "unlinkat mkdir mkdirat"},
@@ -121,8 +129,9 @@ static const struct {
     {ALLOW, ALL, "fcntl", {{1, INT, F_GETFL}}},
     {ALLOW, ALL, "fcntl", {{1, INT, F_SETFL}}},
     {ALLOW, ALL, "fcntl", {{1, INT, F_DUPFD_CLOEXEC}}},
-    {ALLOW, ALL, "setsockopt", {{1, INT, SOL_SOCKET}, {2, INT, SO_RCVTIMEO}}},
-    {ALLOW, ALL, "setsockopt", {{1, INT, SOL_SOCKET}, {2, INT, SO_SNDTIMEO}}},
+    {ALLOW, OFFLINE, "setsockopt", {{1, INT, SOL_SOCKET}, {2, INT, SO_RCVTIMEO}}},
+    {ALLOW, OFFLINE, "setsockopt", {{1, INT, SOL_SOCKET}, {2, INT, SO_SNDTIMEO}}},
+    {ALLOW, NETWORK, "ioctl", {{1, INT, FIONREAD}}},
 };
 
 enum { GROUPS = sizeof groups / sizeof *groups, DETAILS = sizeof details / sizeof *details };
@@ -211,14 +220,14 @@ bool sandbox_has_seccomp(void)
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-bool sandbox_limit_calls(enum sandbox_role role, struct error *error)
+bool sandbox_limit_calls(enum sandbox_role role, bool network, struct error *error)
 {
     if (!sandbox_has_seccomp())
         return true;
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     if (!filter)
         return error_memory(error);
-    int code = load(filter, 1 << role);
+    int code = load(filter, 1 << role | (network ? NETWORK : OFFLINE));
     seccomp_release(filter);
     errno = -code;
     return code == 0 || error_errno(error, "cannot limit the system calls");

@@ -44,7 +44,7 @@ struct ruleset {
     uint64_t files, network, scopes;
 };
 
-static struct ruleset everything(long version)
+static struct ruleset everything(long version, bool network)
 {
     struct ruleset all = {.files = FILES_1};
     if (version >= 2)
@@ -52,7 +52,7 @@ static struct ruleset everything(long version)
     if (version >= 3)
         all.files |= TRUNCATE;
     if (version >= 4)
-        all.network = BIND_TCP | CONNECT_TCP;
+        all.network = network ? BIND_TCP : BIND_TCP | CONNECT_TCP;
     if (version >= 5)
         all.files |= IOCTL_DEVICE;
     if (version >= 6)
@@ -87,11 +87,24 @@ static bool allow_train(int rules, const char *train_path, struct error *error)
     return ok;
 }
 
+/* Names, addresses, services, users and certificates, as far as this machine has them. */
+static bool allow_network(int rules, struct error *error)
+{
+    static const char *const directories[] = {"/etc", "/usr/lib/ssl", "/usr/share/ca-certificates",
+                                              "/usr/local/share/ca-certificates",
+                                              "/var/run/postgresql"};
+    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
+        if (access(directories[i], X_OK) == 0 && !allow(rules, directories[i], READ, error))
+            return false;
+    return true;
+}
+
 static bool allow_role(int rules, const struct ruleset *all, enum sandbox_role role,
                        const struct config *config, struct error *error)
 {
     uint64_t rights = (role == SANDBOX_PREDICT ? READ : WRITE) & all->files;
     return allow(rules, config->data_dir, rights, error) &&
+           (!sandbox_has_network(role, config) || allow_network(rules, error)) &&
            (role != SANDBOX_BUILD || allow_train(rules, config->train_path, error));
 }
 
@@ -100,7 +113,7 @@ bool sandbox_limit_files(enum sandbox_role role, const struct config *config, st
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 1) /* not built in, not switched on, or not for a container like this one */
         return true;
-    struct ruleset all = everything(version);
+    struct ruleset all = everything(version, sandbox_has_network(role, config));
     int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
     if (rules < 0)
         return error_errno(error, "cannot limit the access to files");

@@ -119,6 +119,7 @@ int serve(const struct config *config)
     struct error error;
     append_to_logs();
     if (!access_read(&access, &error) || !access_hand_down(&access, &error) ||
+        !secret_hand_down(&launch.config.postgres, CONFIG_POSTGRES, &error) ||
         !launch_find_home(&launch, &error) || !launch_find_programs(&error) ||
         !launch_open_data_dir(&launch, &error) || !launch_check_port(&launch, &error))
         return fail(&error);

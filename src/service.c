@@ -75,6 +75,7 @@ static bool exec_nginx(struct error *error)
     if (chdir("../..") != 0 || !getcwd(run, sizeof run)) /* from RUN/services/nginx */
         return error_errno(error, "cannot go to the run directory");
     end_leftover_workers("nginx.pid");
+    secret_hide(CONFIG_POSTGRES);
     access_hide(); /* nginx passes tokens on, and need not know them */
     die_with_supervisor();
     execlp(nginx, "nginx", "-e", "stderr", "-p", run, "-c", "nginx.conf", (char *)NULL);
@@ -93,6 +94,8 @@ static bool exec_binary(const char *name, struct error *error)
         return false;
     snprintf(program, sizeof program, "%s/cgi-bin/%.*s", launch.home, (int)strcspn(name, "-"),
              name);
+    if (strncmp(name, "predict", strlen("predict")) == 0)
+        secret_hide(CONFIG_POSTGRES); /* it never talks to the database */
     die_with_supervisor();
     execl(program, name, (char *)NULL);
     return error_errno(error, "cannot run %s", program);

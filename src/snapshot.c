@@ -58,13 +58,18 @@ static uint32_t checksum(const char *text, size_t length)
     return (uint32_t)crc32_z(0, (const unsigned char *)text, length);
 }
 
+void snapshot_format(const struct snapshot *snapshot, struct buffer *out)
+{
+    write_header(snapshot, out);
+    write_sums(snapshot->moments, out);
+    if (!out->failed)
+        buffer_printf(out, "%s%08x\n", crc_line, checksum(out->data, out->length));
+}
+
 bool snapshot_write(const struct snapshot *snapshot, const char *path, struct error *error)
 {
     struct buffer out = {0};
-    write_header(snapshot, &out);
-    write_sums(snapshot->moments, &out);
-    if (!out.failed)
-        buffer_printf(&out, "%s%08x\n", crc_line, checksum(out.data, out.length));
+    snapshot_format(snapshot, &out);
     bool ok =
         out.failed ? error_memory(error) : file_replace(path, out.data, out.length, true, error);
     buffer_free(&out);
@@ -162,15 +167,22 @@ static bool read_text(struct snapshot *snapshot, struct buffer *text, struct err
     return ok;
 }
 
+bool snapshot_parse(struct snapshot *snapshot, struct buffer *text, struct error *error)
+{
+    *snapshot = (struct snapshot){0};
+    bool ok = read_text(snapshot, text, error);
+    if (!ok)
+        snapshot_free(snapshot);
+    return ok;
+}
+
 bool snapshot_read(struct snapshot *snapshot, const char *path, struct error *error)
 {
     struct buffer text = {0};
     *snapshot = (struct snapshot){0};
     bool ok =
-        file_read(path, SNAPSHOT_BYTES_MAX, &text, error) && read_text(snapshot, &text, error);
+        file_read(path, SNAPSHOT_BYTES_MAX, &text, error) && snapshot_parse(snapshot, &text, error);
     buffer_free(&text);
-    if (!ok)
-        snapshot_free(snapshot);
     return ok;
 }
 

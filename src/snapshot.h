@@ -30,6 +30,9 @@ struct snapshot {
 /* ERROR_ABSENT: there is no such file. ERROR_DAMAGED: it is not what was written. */
 bool snapshot_read(struct snapshot *snapshot, const char *path, struct error *error);
 bool snapshot_write(const struct snapshot *snapshot, const char *path, struct error *error);
+/* The same text elsewhere than in a file; reading uses up what is in `text`. */
+void snapshot_format(const struct snapshot *snapshot, struct buffer *out);
+bool snapshot_parse(struct snapshot *snapshot, struct buffer *text, struct error *error);
 void snapshot_free(struct snapshot *snapshot);
 
 #endif

@@ -3,7 +3,8 @@
 
 struct store *store_open(const struct config *config, struct error *error)
 {
-    return store_files_open(config, error);
+    return config->postgres.length > 0 ? store_postgres_open(config, error)
+                                       : store_files_open(config, error);
 }
 
 void store_close(struct store *store)

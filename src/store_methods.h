@@ -37,5 +37,6 @@ struct store {
 };
 
 struct store *store_files_open(const struct config *config, struct error *error);
+struct store *store_postgres_open(const struct config *config, struct error *error);
 
 #endif

@@ -158,7 +158,7 @@ test_refusals() {
     refused "a port out of range" "PORT=0 cannot be used" PORT=0
     refused "a directory that is none" "DATA_DIR=$SCRATCH/file" DATA_DIR="$SCRATCH/file"
     refused "a directory that cannot be made" "DATA_DIR=$SCRATCH/file/x" DATA_DIR="$SCRATCH/file/x"
-    refused "a setting of a later version" "POSTGRES_URI is set" POSTGRES_URI=postgres://x
+    refused "a URI with spaces" "POSTGRES_URI cannot be used" POSTGRES_URI="host=a user=b"
     start
     refused "a port in use" "PORT=$PORT: Address already in use" DATA_DIR="$DATA"
 }

@@ -153,16 +153,19 @@ static void test_path_too_long(void)
     CHECK(!read_with("TRAIN_FILE_PATH", path, &config, &error), "longer than any path");
 }
 
-static void test_unsupported(void)
+static void test_postgres(void)
 {
-    static const char *const names[] = {"POSTGRES_URI", "POSTGRES_URI_FILE"};
+    static const char uri[] = "postgresql://me:s3cret@db/events";
     struct config config;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct error error = {0};
-        CHECK(!read_with(names[i], "s3cret", &config, &error), "%s", names[i]);
-        CHECK(strstr(error.text, names[i]), "%s", error.text);
-        CHECK(!strstr(error.text, "s3cret"), "a secret is not shown: %s", error.text);
-    }
+    struct error error = {0};
+    CHECK(read_with("POSTGRES_URI", uri, &config, &error), "%s", error.text);
+    CHECK_STRING(uri, config.postgres.text);
+    CHECK(read_with("POSTGRES_URI", "", &config, &error), "%s", error.text);
+    CHECK_INT(0, config.postgres.length);
+    CHECK(!read_with("POSTGRES_URI", "s3cret \n", &config, &error), "a line end");
+    CHECK(strstr(error.text, "POSTGRES_URI"), "%s", error.text);
+    CHECK(!strstr(error.text, "s3cret"), "a secret is not shown: %s", error.text);
+    CHECK(!read_with("POSTGRES_URI_FILE", "/no/such/file", &config, &error), "no such file");
 }
 
 static void write_file(const char *directory, const char *name, const char *text)
@@ -228,7 +231,7 @@ int main(void)
     test_refused();
     test_refusal_is_one_short_line();
     test_path_too_long();
-    test_unsupported();
+    test_postgres();
     setenv("PATH", path, 1);
     test_quota();
     free(path);

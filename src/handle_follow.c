@@ -1,0 +1,82 @@
+/* Follows the store: learns what other replicas have written, and publishes the model for this
+ * one's predict processes. It is asked nothing; it looks by itself. */
+#include "handler.h"
+#include "learn.h"
+#include "store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LOOK_MS = 200, /* between two looks: well within the second that is promised */
+    POLL_MS = 5    /* between tries for the lock */
+};
+
+struct follow {
+    const struct config *config;
+    struct store *store; /* NULL until it can be opened */
+    struct response response;
+    struct error said; /* the trouble that was told last; ERROR_NONE: none since it went well */
+};
+
+static bool take_news(struct follow *follow, struct error *error)
+{
+    return store_catch_up(follow->store, error) &&
+           learn_update(follow->store, follow->config, error);
+}
+
+/* Once for each trouble, however long it lasts. */
+static void tell(struct follow *follow, const struct error *error)
+{
+    if (follow->said.kind == ERROR_NONE)
+        fprintf(stderr, "follow: %s\n", error->text);
+    follow->said = *error;
+}
+
+static int turn(void *context)
+{
+    struct follow *follow = context;
+    struct error error;
+    enum lock_result lock = LOCK_ERROR;
+    if (follow->store || (follow->store = store_open(follow->config, &error)))
+        lock = store_lock(follow->store, &error);
+    if (lock == LOCK_WAIT)
+        return POLL_MS;
+    bool ok = lock == LOCK_HELD && take_news(follow, &error);
+    if (lock == LOCK_HELD)
+        store_unlock(follow->store);
+    if (!ok)
+        tell(follow, &error);
+    else
+        follow->said.kind = ERROR_NONE;
+    return LOOK_MS;
+}
+
+static void refuse(void *context, struct request *request)
+{
+    struct follow *follow = context;
+    struct error error;
+    error_set(&error, ERROR_ABSENT, "there is no such page");
+    response_error(&follow->response, &error);
+    request->answer(request, &follow->response);
+}
+
+static void close_follow(void *context)
+{
+    struct follow *follow = context;
+    store_close(follow->store);
+    buffer_free(&follow->response.body);
+    free(follow);
+}
+
+bool follow_handler(struct handler *handler, const struct config *config, struct error *error)
+{
+    struct follow *follow = calloc(1, sizeof *follow);
+    if (!follow)
+        return error_memory(error);
+    follow->config = config;
+    *handler =
+        (struct handler){.context = follow, .request = refuse, .turn = turn, .close = close_follow};
+    return true;
+}

@@ -1,0 +1,247 @@
+#include "postgres.h"
+
+#include "clock.h"
+
+#include <poll.h>
+#include <postgresql/libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 5000, REASON_MAX = 300 };
+
+struct statement {
+    const char *text;
+    int count;
+    const char *values[POSTGRES_PARAMETERS_MAX];
+};
+
+struct postgres {
+    char *uri;
+    bool (*prepare)(struct postgres *, void *, struct error *);
+    void *context;
+    PGconn *connection; /* NULL while there is none */
+    int64_t deadline;   /* of what is being done */
+    int64_t next_try;   /* no sooner is it tried to connect */
+    int64_t pause;      /* after the next failure */
+    struct statement queue[POSTGRES_STATEMENTS_MAX];
+    PGresult *results[POSTGRES_STATEMENTS_MAX];
+    size_t queued, count; /* of statements; of results */
+};
+
+struct postgres *postgres_new(const char *uri,
+                              bool (*prepare)(struct postgres *, void *, struct error *),
+                              void *context)
+{
+    struct postgres *postgres = calloc(1, sizeof *postgres);
+    if (!postgres || !(postgres->uri = strdup(uri))) {
+        free(postgres);
+        return NULL;
+    }
+    postgres->prepare = prepare;
+    postgres->context = context;
+    postgres->pause = PAUSE_MIN_MS;
+    return postgres;
+}
+
+static void clear_results(struct postgres *postgres)
+{
+    for (size_t i = 0; i < postgres->count; i++)
+        PQclear(postgres->results[i]);
+    postgres->count = 0;
+}
+
+void postgres_drop(struct postgres *postgres)
+{
+    clear_results(postgres);
+    PQfinish(postgres->connection);
+    postgres->connection = NULL;
+    postgres->queued = 0;
+}
+
+void postgres_free(struct postgres *postgres)
+{
+    if (!postgres)
+        return;
+    postgres_drop(postgres);
+    explicit_bzero(postgres->uri, strlen(postgres->uri));
+    free(postgres->uri);
+    free(postgres);
+}
+
+/* The first line of libpq's message. A connection's own message may quote parts of the URI, so that
+ * it is told only where it cannot: see connect_failed. */
+static bool failed(struct postgres *postgres, const char *what, const char *reason,
+                   struct error *error)
+{
+    error_set(error, ERROR_BUSY, "%s: %.*s", what, (int)strcspn(reason, "\n"), reason);
+    postgres_drop(postgres);
+    postgres->next_try = clock_ms() + postgres->pause + rand() % (postgres->pause / 4);
+    postgres->pause = postgres->pause * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : postgres->pause * 2;
+    return false;
+}
+
+/* Waits until the socket is ready for one of `events`. */
+static bool wait_for(const struct postgres *postgres, short events)
+{
+    struct pollfd socket = {.fd = PQsocket(postgres->connection), .events = events};
+    int64_t left = postgres->deadline - clock_ms();
+    return socket.fd >= 0 && left > 0 && poll(&socket, 1, (int)left) > 0;
+}
+
+static bool finish_connecting(struct postgres *postgres)
+{
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
+        if (!wait_for(postgres, status == PGRES_POLLING_READING ? POLLIN : POLLOUT))
+            return false;
+        status = PQconnectPoll(postgres->connection);
+    }
+    return status == PGRES_POLLING_OK;
+}
+
+/* What comes before the URI it may override, not what comes after it. */
+static PGconn *start_connecting(const char *uri)
+{
+    static const char *const names[] = {
+        "application_name", "gssencmode", "keepalives_idle", "tcp_user_timeout", "dbname",
+        "client_encoding",  NULL};
+    const char *const values[] = {"trendline", "disable", "5", "2000", uri, "UTF8", NULL};
+    return PQconnectStartParams(names, values, 1);
+}
+
+/* libpq's messages name host, user and database, and when it cannot parse the URI parts of that,
+ * the password among them. */
+static const char *reason_of(const struct postgres *postgres)
+{
+    char *trouble = NULL;
+    PQconninfoOption *options = PQconninfoParse(postgres->uri, &trouble);
+    PQfreemem(trouble);
+    PQconninfoFree(options);
+    if (!options)
+        return "POSTGRES_URI is no URI of PostgreSQL";
+    const char *reason = PQerrorMessage(postgres->connection);
+    return *reason ? reason : "no answer in time";
+}
+
+bool postgres_connect(struct postgres *postgres, struct error *error)
+{
+    if (postgres->connection && PQstatus(postgres->connection) == CONNECTION_OK)
+        return true;
+    if (clock_ms() < postgres->next_try)
+        return error_set(error, ERROR_BUSY, "the database cannot be reached: try again");
+    postgres_drop(postgres);
+    postgres->deadline = clock_ms() + POSTGRES_PATIENCE_MS;
+    postgres->connection = start_connecting(postgres->uri);
+    if (!postgres->connection)
+        return error_memory(error);
+    if (PQstatus(postgres->connection) == CONNECTION_BAD || !finish_connecting(postgres)) {
+        char reason[REASON_MAX];
+        snprintf(reason, sizeof reason, "%s", reason_of(postgres));
+        return failed(postgres, "the database cannot be reached", reason, error);
+    }
+    PQsetnonblocking(postgres->connection, 1);
+    PQenterPipelineMode(postgres->connection);
+    if (!postgres->prepare(postgres, postgres->context, error)) {
+        postgres_drop(postgres);
+        return false;
+    }
+    postgres->pause = PAUSE_MIN_MS;
+    return true;
+}
+
+void postgres_queue(struct postgres *postgres, const char *text, int count,
+                    const char *const *values)
+{
+    struct statement *statement = &postgres->queue[postgres->queued++];
+    statement->text = text;
+    statement->count = count;
+    for (int i = 0; i < count; i++)
+        statement->values[i] = values[i];
+}
+
+static bool send_queue(struct postgres *postgres)
+{
+    for (size_t i = 0; i < postgres->queued; i++) {
+        const struct statement *statement = &postgres->queue[i];
+        if (!PQsendQueryParams(postgres->connection, statement->text, statement->count, NULL,
+                               statement->values, NULL, NULL, 0))
+            return false;
+    }
+    return PQpipelineSync(postgres->connection) == 1;
+}
+
+/* The next result, as it comes; NULL also when the time is over or the connection is lost, which
+ * *lost tells from the end of one statement's results. */
+static PGresult *next_result(struct postgres *postgres, bool *lost)
+{
+    PGconn *connection = postgres->connection;
+    *lost = false;
+    for (;;) {
+        int unsent = PQflush(connection);
+        if (unsent == 0 && !PQisBusy(connection))
+            return PQgetResult(connection);
+        *lost = unsent < 0 || !wait_for(postgres, unsent ? POLLIN | POLLOUT : POLLIN) ||
+                !PQconsumeInput(connection);
+        if (*lost)
+            return NULL;
+    }
+}
+
+/* Takes the results up to the sync's; the first error is kept in `reason`. */
+static bool receive(struct postgres *postgres, char reason[static REASON_MAX])
+{
+    bool lost, ok = true;
+    for (;;) {
+        PGresult *result = next_result(postgres, &lost);
+        if (lost || PQstatus(postgres->connection) != CONNECTION_OK) {
+            PQclear(result);
+            snprintf(reason, REASON_MAX, "%s",
+                     "the connection was lost, or there was no answer in time");
+            return false;
+        }
+        if (!result)
+            continue;
+        ExecStatusType status = PQresultStatus(result);
+        if (status == PGRES_PIPELINE_SYNC) {
+            PQclear(result);
+            return ok;
+        }
+        if (status == PGRES_FATAL_ERROR && ok) {
+            const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+            snprintf(reason, REASON_MAX, "%s", primary ? primary : PQresultErrorMessage(result));
+            ok = false;
+        }
+        if (ok && postgres->count < POSTGRES_STATEMENTS_MAX)
+            postgres->results[postgres->count++] = result;
+        else
+            PQclear(result);
+    }
+}
+
+bool postgres_run(struct postgres *postgres, struct error *error)
+{
+    char reason[REASON_MAX] = "it could not be sent";
+    clear_results(postgres);
+    postgres->deadline = clock_ms() + POSTGRES_PATIENCE_MS;
+    bool ok = postgres->connection && send_queue(postgres) && receive(postgres, reason);
+    postgres->queued = 0;
+    return ok || failed(postgres, "the database did not do it", reason, error);
+}
+
+size_t postgres_rows(const struct postgres *postgres, size_t result)
+{
+    return (size_t)PQntuples(postgres->results[result]);
+}
+
+const char *postgres_text(const struct postgres *postgres, size_t result, size_t row, int column)
+{
+    const PGresult *rows = postgres->results[result];
+    return PQgetisnull(rows, (int)row, column) ? NULL : PQgetvalue(rows, (int)row, column);
+}
+
+int64_t postgres_number(const struct postgres *postgres, size_t result, size_t row, int column)
+{
+    const char *text = postgres_text(postgres, result, row, column);
+    return text ? strtoll(text, NULL, 10) : 0;
+}

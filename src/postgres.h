@@ -1,0 +1,50 @@
+/* Postgres: one connection to a database, made again when it is lost. The one place that knows
+ * libpq.
+ *
+ * No call waits longer than POSTGRES_PATIENCE_MS. After any failure, be it one of SQL, the
+ * connection is closed, so that no transaction stays open; the next try comes after a pause, which
+ * doubles from 0.1 s to 5 s while tries fail. */
+#ifndef TRENDLINE_POSTGRES_H
+#define TRENDLINE_POSTGRES_H
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { POSTGRES_PATIENCE_MS = 2000 };
+
+struct postgres;
+
+/* Nothing is connected yet. `uri`: libpq's, copied; `prepare` is called on each new connection,
+ * which is given up when it fails. NULL without memory. */
+struct postgres *postgres_new(const char *uri,
+                              bool (*prepare)(struct postgres *postgres, void *context,
+                                              struct error *error),
+                              void *context);
+void postgres_free(struct postgres *postgres); /* NULL is fine */
+
+/* Connects unless it is connected. False: ERROR_BUSY, at once while the pause lasts. */
+bool postgres_connect(struct postgres *postgres, struct error *error);
+
+/* Queues one statement; `values`: `count` of its parameters as text (NULL: null), to stay as they
+ * are until postgres_run. */
+enum { POSTGRES_PARAMETERS_MAX = 8, POSTGRES_STATEMENTS_MAX = 8 };
+void postgres_queue(struct postgres *postgres, const char *statement, int count,
+                    const char *const *values);
+
+/* Sends what is queued in one round trip; a transaction unless it has BEGIN and COMMIT itself. The
+ * results, numbered as they were queued, stay until the next run. False: ERROR_BUSY, and what was
+ * sent may have been done or not if it had a COMMIT. The sentence never has the URI in it. */
+bool postgres_run(struct postgres *postgres, struct error *error);
+
+size_t postgres_rows(const struct postgres *postgres, size_t result);
+/* NULL: null. */
+const char *postgres_text(const struct postgres *postgres, size_t result, size_t row, int column);
+int64_t postgres_number(const struct postgres *postgres, size_t result, size_t row, int column);
+
+/* Closes the connection without a pause: what is known about the session no longer holds. */
+void postgres_drop(struct postgres *postgres);
+
+#endif

@@ -1,0 +1,103 @@
+/* The store's tables, made on the first connection of all. Private to store_postgres.c.
+ *
+ * Plain SQL without triggers and locks across rows. What the hot path touches is keyed by writer
+ * (trendline_writers, trendline_rows) or by id (trendline_ids). */
+#ifndef TRENDLINE_STORE_POSTGRES_SQL_H
+#define TRENDLINE_STORE_POSTGRES_SQL_H
+
+#define SQL_VERSION "1"
+
+/* All of it may be there already. One transaction at a time, by the advisory lock. */
+#define SQL_LOCK_MIGRATION "SELECT pg_advisory_xact_lock(hashtext('trendline migration'))"
+#define SQL_MIGRATE                                                                                \
+    "DO $$ BEGIN "                                                                                 \
+    "SET LOCAL client_min_messages = warning;"                                                     \
+    "CREATE TABLE IF NOT EXISTS trendline_meta (version int PRIMARY KEY);"                         \
+    "CREATE SEQUENCE IF NOT EXISTS trendline_seq;"                                                 \
+    "CREATE TABLE IF NOT EXISTS trendline_schema ("                                                \
+    " one boolean PRIMARY KEY DEFAULT true CHECK (one), features jsonb NOT NULL);"                 \
+    "CREATE TABLE IF NOT EXISTS trendline_writers ("                                               \
+    " writer bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, number bigint NOT NULL DEFAULT 0);"  \
+    "CREATE TABLE IF NOT EXISTS trendline_rows ("                                                  \
+    " writer bigint, number bigint, seq bigint NOT NULL, time timestamptz NOT NULL DEFAULT now()," \
+    " id text, cells float8[] NOT NULL, PRIMARY KEY (writer, number));"                            \
+    "CREATE TABLE IF NOT EXISTS trendline_ids ("                                                   \
+    " id text PRIMARY KEY, seq bigint NOT NULL, digest uuid NOT NULL);"                            \
+    "CREATE TABLE IF NOT EXISTS trendline_models ("                                                \
+    " version bigint PRIMARY KEY, created timestamptz NOT NULL DEFAULT now(),"                     \
+    " events bigint NOT NULL, model text NOT NULL);"                                               \
+    "CREATE TABLE IF NOT EXISTS trendline_train ("                                                 \
+    " one boolean PRIMARY KEY DEFAULT true CHECK (one), revision bigint NOT NULL,"                 \
+    " snapshot text NOT NULL);"                                                                    \
+    "CREATE TABLE IF NOT EXISTS trendline_moments ("                                               \
+    " one boolean PRIMARY KEY DEFAULT true CHECK (one), events bigint NOT NULL,"                   \
+    " writers bigint[] NOT NULL, numbers bigint[] NOT NULL, snapshot text NOT NULL);"              \
+    "CREATE OR REPLACE VIEW trendline_events AS"                                                   \
+    " SELECT r.seq, r.time, r.id,"                                                                 \
+    "  (SELECT jsonb_object_agg(f.name, r.cells[f.place])"                                         \
+    "   FROM jsonb_array_elements_text(s.features) WITH ORDINALITY f(name, place)) AS features,"   \
+    "  r.cells[cardinality(r.cells)] AS target"                                                    \
+    " FROM trendline_rows r, trendline_schema s;"                                                  \
+    "INSERT INTO trendline_meta VALUES (" SQL_VERSION ") ON CONFLICT DO NOTHING;"                  \
+    "END $$"
+
+/* The version of the tables: looked up only if the table is there. */
+#define SQL_HAS_META "SELECT to_regclass('trendline_meta') IS NOT NULL"
+#define SQL_META     "SELECT coalesce(max(version), 0) FROM trendline_meta"
+
+#define SQL_SESSION                                                                                \
+    "SELECT set_config('statement_timeout', '2000', false), set_config('lock_timeout', '1500', "   \
+    "false), set_config('extra_float_digits', '1', false), set_config('synchronous_commit', CASE " \
+    "current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE "                             \
+    "current_setting('synchronous_commit') END, false)"
+
+/* A writer whose last session is over: the lock is held as long as a session lives. */
+#define SQL_CLAIM_WRITER                                                                           \
+    "SELECT writer FROM trendline_writers WHERE "                                                  \
+    "pg_try_advisory_lock('trendline_writers'::regclass::oid::int, writer::int) LIMIT 1"
+#define SQL_NEW_WRITER    "INSERT INTO trendline_writers DEFAULT VALUES"
+#define SQL_WRITER_NUMBER "SELECT number FROM trendline_writers WHERE writer = $1"
+
+#define SQL_VERSIONS "SELECT coalesce(max(version), 0) FROM trendline_models"
+#define SQL_TRAINED  "SELECT coalesce(max(revision), 0) FROM trendline_train"
+#define SQL_HEADS    "SELECT writer, number FROM trendline_writers WHERE number > 0"
+#define SQL_SCHEMA   "SELECT features FROM trendline_schema"
+#define SQL_MODEL    "SELECT model FROM trendline_models WHERE version = $1"
+#define SQL_TRAIN    "SELECT revision, snapshot FROM trendline_train"
+#define SQL_MOMENTS                                                                                \
+    "SELECT snapshot, array_to_string(writers, ' '), array_to_string(numbers, ' ') "               \
+    "FROM trendline_moments"
+#define SQL_TAIL                                                                                   \
+    "SELECT number, cells FROM trendline_rows WHERE writer = $1 AND number > $2 AND number <= $3 " \
+    "ORDER BY number LIMIT 8192"
+
+#define SQL_FIX_SCHEMA                                                                             \
+    "INSERT INTO trendline_schema (features) VALUES ($1::jsonb) ON CONFLICT DO NOTHING"
+/* Sorted by their bytes everywhere, so that two replicas never wait for each other. */
+#define SQL_ADD_IDS                                                                                \
+    "INSERT INTO trendline_ids (id, seq, digest) "                                                 \
+    "SELECT n.id, nextval('trendline_seq'), n.digest FROM unnest($1::text[], $2::uuid[]) "         \
+    "n(id, digest) ON CONFLICT DO NOTHING RETURNING id, seq"
+#define SQL_FIND_IDS                                                                               \
+    "SELECT id, seq, replace(digest::text, '-', '') FROM trendline_ids WHERE id = ANY($1::text[])"
+#define SQL_ADD_ROWS                                                                               \
+    "INSERT INTO trendline_rows (writer, number, seq, id, cells) "                                 \
+    "SELECT $1::bigint, $2::bigint + n.place, coalesce(n.seq, nextval('trendline_seq')), n.id, "   \
+    "n.cells::float8[] FROM unnest($3::bigint[], $4::text[], $5::text[]) "                         \
+    "WITH ORDINALITY n(seq, id, cells, place) RETURNING seq"
+#define SQL_ADVANCE "UPDATE trendline_writers SET number = $2 WHERE writer = $1"
+
+#define SQL_ADD_MODEL                                                                              \
+    "INSERT INTO trendline_models (version, events, model) VALUES ($1, $2, $3) "                   \
+    "ON CONFLICT DO NOTHING RETURNING version"
+#define SQL_SET_TRAIN                                                                              \
+    "INSERT INTO trendline_train (revision, snapshot) VALUES (1, $1) ON CONFLICT (one) DO "        \
+    "UPDATE SET revision = trendline_train.revision + 1, snapshot = excluded.snapshot "            \
+    "RETURNING revision"
+#define SQL_SET_MOMENTS                                                                            \
+    "INSERT INTO trendline_moments (events, writers, numbers, snapshot) VALUES ($1, $2, $3, $4) "  \
+    "ON CONFLICT (one) DO UPDATE SET events = excluded.events, writers = excluded.writers, "       \
+    "numbers = excluded.numbers, snapshot = excluded.snapshot "                                    \
+    "WHERE trendline_moments.events < excluded.events"
+
+#endif

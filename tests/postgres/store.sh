@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# The contract with events and models in PostgreSQL, by one replica.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh source=../http/service.bash source=postgres.bash
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../http/service.bash"
+. "$(dirname "$0")/postgres.bash"
+
+test_events() {
+    check_equal "an event" '201 {"seq": 1}' "$(answer /action -d '{"a":1,"b":2,"target":8}')"
+    check_equal "an event with an id" '201 {"seq": 2}' \
+        "$(answer /action -d '{"_id":"x","a":2,"b":1,"target":7}')"
+    check_equal "the same again" '200 {"seq": 2, "duplicate": true}' \
+        "$(answer /action -d '{"_id":"x","a":2,"b":1,"target":7}')"
+    refuses "the same id, other content" 409 '"x"' /action -d '{"_id":"x","a":2,"b":1,"target":8}'
+    refuses "a missing feature" 422 '"b"' /action -d '{"a":2,"target":8}'
+    refuses "no model yet" 503 'POST /build' '/predict?a=1&b=2'
+    answer /action -d '{"_id":"é\"\\","a":0,"b":0,"target":3}' >/dev/null
+    check_equal "an awkward id is stored" 201 "$(header_status)"
+    check_equal "as it is" "é\"\\" "$(sql 'SELECT id FROM trendline_rows ORDER BY seq DESC LIMIT 1')"
+    answer /action -d '{"_id":"\u00e9\"\\","a":-0.0,"b":0,"target":3}' >/dev/null
+    check_equal "and known again, also with -0" 200 "$(header_status)"
+}
+
+test_bulk() {
+    answer /action -d '[{"_id":"x","a":2,"b":1,"target":7},{"_id":"z","a":1,"b":1,"target":6},
+        {"_id":"z","a":1,"b":1,"target":6},{"_id":"z","a":2,"b":1,"target":6},{"a":1},
+        {"_id":"x","a":9,"b":1,"target":7},{"a":2,"b":2,"target":9}]' >/dev/null
+    check_equal "in bulk" '[2,2,3,[3,4,5]]' \
+        "$(jq -c '[.accepted,.duplicates,.rejected,[.errors[].index]]' "$SCRATCH/body")"
+}
+
+test_model() {
+    check_equal "a build" 200 "$(build)"
+    check_equal "predicts" '200 {"prediction": 9}' "$(answer '/predict?a=2&b=2')"
+    answer /action -d '{"a":1,"b":0,"target":104}' >/dev/null
+    check_equal "read your writes" 6 "$(answer '/predict?a=2&b=2' >/dev/null; header X-Model-Events)"
+}
+
+test_tables() {
+    check_equal "events as rows" '{"a": 1, "b": 2}|8' \
+        "$(sql 'SELECT features, target FROM trendline_events ORDER BY seq LIMIT 1')"
+    check_equal "models" '1|1' \
+        "$(sql "SELECT version, model::jsonb->>'version' FROM trendline_models")"
+}
+
+test_extremes() {
+    answer /action -d '{"a":5e-324,"b":1.7976931348623157e308,"target":0.1}' >/dev/null
+    check_equal "an extreme event" 201 "$(header_status)"
+    check_equal "bit for bit" '5e-324|1.7976931348623157e+308|0.1' \
+        "$(sql "SELECT cells[1], cells[2], cells[3] FROM trendline_rows ORDER BY seq DESC LIMIT 1")"
+}
+
+test_restart() {
+    local before
+    before=$(answer '/predict?a=2&b=2')
+    stop_service
+    rm -rf "$DATA"
+    new_data
+    start_service "POSTGRES_URI=$URI"
+    check_equal "an empty directory: the same prediction" "$before" "$(answer '/predict?a=2&b=2')"
+    check_equal "the id is known" '200 {"seq": 2, "duplicate": true}' \
+        "$(answer /action -d '{"_id":"x","a":2,"b":1,"target":7}')"
+    check_equal "another build" 200 "$(build)"
+    check_equal "is version 2" 2 "$(model .version)"
+    check_equal "nothing but what can be made again" 'lock lock.turn model.json' \
+        "$(find "$DATA" -type f -printf '%f\n' | sort | paste -sd ' ')"
+}
+
+# environment_of NAME: of all processes with that name
+environment_of() {
+    local pid
+    for pid in $(pids_of "$1"); do tr '\0' '\n' <"/proc/$pid/environ"; done
+}
+
+test_secret() {
+    local name
+    for name in predict nginx action build follow; do
+        check_equal "$name does not show the password" "" \
+            "$(environment_of "$name" | grep -o "$PASSWORD")"
+    done
+    stop_service
+    check_equal "nor does the log" "" "$(grep -o "$PASSWORD" "$LOG")"
+    echo "$URI" >"$SCRATCH/uri"
+    start_service "POSTGRES_URI_FILE=$SCRATCH/uri"
+    check_equal "the URI from a file" 200 "$(status '/predict?a=2&b=2')"
+    stop_service
+    start_service "POSTGRES_URI=postgresql://trendline:$PASSWORD@127.0.0.1:$PGPORT:x/nowhere"
+    check_equal "an URI that cannot be used: 503" 503 "$(status /action -d '{"a":1,"b":2,"target":8}')"
+    check_equal "and no password" "" "$(cat "$LOG" "$SCRATCH/body" | grep -o "$PASSWORD")"
+    stop_service
+}
+
+start_postgres
+new_data
+start_service "POSTGRES_URI=$URI"
+test_events
+test_bulk
+test_model
+test_tables
+test_extremes
+test_restart
+test_secret
+check_report postgres/store
