@@ -169,9 +169,10 @@ static bool read_rate_limit(struct config *config, struct error *error)
 
 static bool read_postgres(struct config *config, struct error *error)
 {
-    config->postgres = (struct secret){0};
-    if (!value_of(CONFIG_POSTGRES) && !value_of(CONFIG_POSTGRES "_FILE"))
-        return true; /* empty is as good as none */
+    static const char *const names[] = {CONFIG_POSTGRES, CONFIG_POSTGRES "_FILE"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!value_of(names[i]))
+            unsetenv(names[i]); /* unlike a token, empty it is as good as none */
     return secret_read(&config->postgres, CONFIG_POSTGRES, error);
 }
 

@@ -319,8 +319,12 @@ static void settle_event(const struct action *action, struct action_request *pen
     int64_t seq;
     switch (store_outcome(action->store, taken->ticket, &seq, &error)) {
     case STORE_ADDED:
-        counts->first_seq = counts->accepted++ == 0 ? seq : counts->first_seq;
-        counts->last_seq = seq;
+        /* the least and the greatest: a database may number them in another order */
+        if (counts->accepted == 0 || seq < counts->first_seq)
+            counts->first_seq = seq;
+        if (counts->accepted == 0 || seq > counts->last_seq)
+            counts->last_seq = seq;
+        counts->accepted++;
         break;
     case STORE_DUPLICATE:
         counts->duplicates++;

@@ -745,19 +745,22 @@ static void compare_entry(struct entry *entry, const char *digest, int64_t seq)
 }
 
 static bool send_ids(struct replica *store, const char *statement, const struct order *order,
-                     size_t count, bool with_digests, struct error *error)
+                     size_t count, bool are_new, struct error *error)
 {
-    struct buffer ids = {0}, digests = {0};
+    struct buffer ids = {0}, digests = {0}, places = {0};
     for (size_t i = 0; i < count; i++)
         if (is_first(order, i) && entry_of(store, order[i].ticket)->seq == 0) {
             write_element(&ids, order[i].id);
             write_element(&digests, entry_of(store, order[i].ticket)->digest);
+            buffer_printf(&places, "%c%zu", places.length ? ',' : '{', order[i].ticket);
         }
-    const char *values[] = {end_array(&ids), end_array(&digests)};
-    bool ok = values[0] && values[1] ? ask(store, statement, with_digests ? 2 : 1, values, error)
-                                     : error_memory(error);
+    const char *values[] = {end_array(&ids), end_array(&digests), end_array(&places)};
+    bool ok = values[0] && values[1] && values[2]
+                  ? ask(store, statement, are_new ? 3 : 1, values, error)
+                  : error_memory(error);
     buffer_free(&ids);
     buffer_free(&digests);
+    buffer_free(&places);
     return ok;
 }
 

@@ -73,11 +73,16 @@
 
 #define SQL_FIX_SCHEMA                                                                             \
     "INSERT INTO trendline_schema (features) VALUES ($1::jsonb) ON CONFLICT DO NOTHING"
-/* Sorted by their bytes everywhere, so that two replicas never wait for each other. */
+/* Numbered in the order of the batch, then sorted by their bytes, so that two replicas never wait
+ * for each other in a circle. Those that are known are left out only so that they use up no number:
+ * others may come meanwhile. */
 #define SQL_ADD_IDS                                                                                \
-    "INSERT INTO trendline_ids (id, seq, digest) "                                                 \
-    "SELECT n.id, nextval('trendline_seq'), n.digest FROM unnest($1::text[], $2::uuid[]) "         \
-    "n(id, digest) ON CONFLICT DO NOTHING RETURNING id, seq"
+    "INSERT INTO trendline_ids (id, seq, digest) SELECT id, seq, digest FROM ("                    \
+    "SELECT id, nextval('trendline_seq') AS seq, digest FROM ("                                    \
+    "SELECT n.id, n.digest FROM unnest($1::text[], $2::uuid[], $3::bigint[]) n(id, digest, "       \
+    "place) "                                                                                      \
+    "WHERE NOT EXISTS (SELECT FROM trendline_ids i WHERE i.id = n.id) ORDER BY n.place) placed"    \
+    ") numbered ORDER BY id COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING id, seq"
 #define SQL_FIND_IDS                                                                               \
     "SELECT id, seq, replace(digest::text, '-', '') FROM trendline_ids WHERE id = ANY($1::text[])"
 #define SQL_ADD_ROWS                                                                               \

@@ -8,7 +8,7 @@ json='Content-Type: application/json'
 
 # stored: how many events the journal has
 stored() {
-    wc -l <"$DATA/actions.jsonl" | tr -d ' '
+    journal | wc -l
 }
 
 test_first_event() {
@@ -100,8 +100,9 @@ test_hostile() {
 }
 
 test_journal() {
-    check_equal "the journal has one object a line" 6 "$(jq -s length "$DATA/actions.jsonl")"
-    check_equal "its numbers count up" '[1,2,3,4,5,6]' "$(jq -sc 'map(._seq)' "$DATA/actions.jsonl")"
+    check_equal "the journal has one object a line" 6 "$(journal | jq -s length)"
+    check_equal "its numbers count up" '[1,2,3,4,5,6]' "$(journal | jq -sc 'map(._seq)')"
+    on_files || return
     check_equal "it has the values by name" '{"b":1,"a":2,"target":3}' \
         "$(head -n 1 "$DATA/actions.jsonl" | jq -c 'with_entries(select(.key | startswith("_") | not))')"
     check_equal "it has time and checksum" true \

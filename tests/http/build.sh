@@ -18,7 +18,7 @@ test_first_build() {
     check_equal "its type" application/json "$(header Content-Type)"
     check_equal "it answers the model" "$(cat "$SCRATCH/body")" "$(curl -s "$URL/model")"
     check_equal "which is model.json" "$(cat "$SCRATCH/body")" "$(cat "$DATA/model.json")"
-    check_equal "and the first version" "$(cat "$SCRATCH/body")" "$(cat "$DATA/models/000001.json")"
+    on_files && check_equal "and the first version" "$(cat "$SCRATCH/body")" "$(cat "$DATA/models/000001.json")"
 }
 
 # worked out by hand from the normal equations of the four events
@@ -41,18 +41,18 @@ test_online() {
     online=$(model "$learnt")
     answer "/predict?a=1&b=1" >/dev/null
     check_equal "and what predictions tell of it" "1 5" "$(header X-Model-Version) $(header X-Model-Events)"
-    check_equal "the version as built stays" 4 "$(jq .rows "$DATA/models/000001.json")"
+    on_files && check_equal "the version as built stays" 4 "$(jq .rows "$DATA/models/000001.json")"
     check_equal "a build" 200 "$(build)"
     check_equal "is the next version" '[2,5]' "$(model '[.version,.rows]')"
     check_equal "and the same bits" "$online" "$(model "$learnt")"
-    check_equal "it has a file of its own" 2 "$(jq .version "$DATA/models/000002.json")"
+    on_files && check_equal "it has a file of its own" 2 "$(jq .version "$DATA/models/000002.json")"
 }
 
 test_versions() {
     local n pids=()
     for n in 3 4 5; do build >/dev/null; done
     check_equal "versions count up" 5 "$(model .version)"
-    check_equal "each is kept" "1 2 3 4 5" \
+    on_files && check_equal "each is kept" "1 2 3 4 5" \
         "$(for n in "$DATA"/models/*; do jq .version "$n"; done | paste -sd' ' -)"
     check_equal "a body is ignored" 200 "$(status /build -d '{"what":')"
     check_equal "of any type and size" 200 \

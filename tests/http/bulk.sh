@@ -53,7 +53,7 @@ test_tables() {
         "$(counts /action -H "$csv" --data-binary $'\xef\xbb\xbfa,b,target\n1,2,9\n\n\n')"
     refuses "a header alone" 422 "no rows" /action -H "$csv" --data-binary $'a,b,target\n'
     check_equal "the values went to the right columns" '{"a":2,"b":2,"target":11}' \
-        "$(sed -n 19p "$DATA/actions.jsonl" | jq -c '{a,b,target}')"
+        "$(journal | sed -n 19p | jq -c '{a,b,target}')"
     refuses "a table without a header" 422 names /action -H "$csv" --data-binary $'1,2,9\n'
     refuses "a repeated column" 400 a /action -H "$csv" --data-binary $'a,a,b,target\n1,1,2,9\n'
 }
@@ -82,12 +82,12 @@ test_rejected() {
 
 test_faults() {
     local before
-    before=$(wc -l <"$DATA/actions.jsonl")
+    before=$(journal | wc -l)
     refuses "a fault in a short body" 400 JSON /action -d '[{"a":1,"b":2,"target":9},{"a":1,]'
     refuses "an array that does not end" 400 array /action -d '[{"a":1,"b":2,"target":9}'
     refuses "a missing comma" 400 comma /action -d '[{"a":1,"b":2,"target":9} {"a":1,"b":2,"target":9}]'
     refuses "a comma too many" 400 comma /action -d '[{"a":1,"b":2,"target":9},]'
-    check_equal "nothing of it is stored" "$before" "$(wc -l <"$DATA/actions.jsonl")"
+    check_equal "nothing of it is stored" "$before" "$(journal | wc -l)"
 }
 
 # A body of 20 MB in 200000 events, of which the middle one is bad, must neither fill the memory nor

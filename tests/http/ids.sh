@@ -6,7 +6,7 @@
 
 # stored ID: how often the journal has it
 stored() {
-    grep -c "\"_id\":\"$1\"" "$DATA/actions.jsonl"
+    journal | jq -c --arg id "$1" 'select(._id == $id)' | wc -l
 }
 
 test_one() {
@@ -31,7 +31,7 @@ test_forms() {
     check_equal "and again" '200 {"seq": 4, "duplicate": true}' \
         "$(answer /action -d '{"_id":"\u00e9\"\\\/ \u65e5本","a":1,"target":3}')"
     check_equal "the journal has it" 'é"\/ 日本' \
-        "$(jq -r 'select(._seq == 4)._id' "$DATA/actions.jsonl")"
+        "$(journal | jq -r 'select(._seq == 4)._id')"
     check_equal "case matters" '201 {"seq": 5}' "$(answer /action -d '{"_id":"X","a":1,"target":3}')"
     check_equal "a whole number" '201 {"seq": 6}' "$(answer /action -d '{"_id":17,"a":1,"target":3}')"
     check_equal "and again" '200 {"seq": 6, "duplicate": true}' \
@@ -63,7 +63,7 @@ test_table() {
     check_equal "in a table" '[3,1,2,[4,5]]' \
         "$(jq -c '[.accepted,.duplicates,.rejected,[.errors[].index]]' "$SCRATCH/body")"
     check_equal "the journal has the texts" '["row 1","quoted \"1\"","007"]' \
-        "$(tail -n 3 "$DATA/actions.jsonl" | jq -sc 'map(._id)')"
+        "$(journal | tail -n 3 | jq -sc 'map(._id)')"
     check_equal "the same id in JSON" 200 "$(answer /action -d '{"_id":"007","a":1,"target":3}' | cut -c-3)"
 }
 
@@ -99,6 +99,7 @@ test_restart() {
 
 test_window() {
     local n
+    on_files || return
     new_data
     start_service ID_WINDOW=2
     for n in 1 2 3; do answer /action -d "{\"_id\":\"$n\",\"a\":$n,\"target\":3}" >/dev/null; done

@@ -39,13 +39,37 @@ is_ready_or_gone() {
     grep -q ' ready on ' "$LOG" || is_gone "$SERVICE"
 }
 
+# With STORE_URI set (tests/postgres/contract.sh) the services of these tests store in that database, in
+# a schema of its own for each data directory. There the checks of files do not apply.
+on_files() {
+    [ -z "${STORE_URI:-}" ]
+}
+
+# store_uri: empty on files
+store_uri() {
+    local schema=${DATA##*.}
+    on_files && return
+    psql -Xq -c "CREATE SCHEMA IF NOT EXISTS \"$schema\"" "$STORE_URI" 2>/dev/null
+    echo "$STORE_URI?options=-csearch_path%3D\"$schema\""
+}
+
+# journal: what is stored, one event a line, as in the file
+journal() {
+    if on_files; then
+        cat "$DATA/actions.jsonl"
+    else
+        psql -XAtq -c "SELECT jsonb_strip_nulls(jsonb_build_object('_seq', seq, '_id', id, 'target', target)
+            || features) FROM trendline_events ORDER BY seq" "$(store_uri)" 2>/dev/null
+    fi
+}
+
 # launch [NAME=VALUE...]: status 1 when the service ends instead of answering; its output is in LOG
 launch() {
     local port
     port=$(free_port)
     URL=http://127.0.0.1:$port
     LOG=$(mktemp "$SCRATCH/log.XXXXXX")
-    env "PORT=$port" "DATA_DIR=$DATA" WORKERS=2 "$@" "$TRENDLINE" serve >"$LOG" 2>&1 &
+    env "PORT=$port" "DATA_DIR=$DATA" WORKERS=2 "POSTGRES_URI=$(store_uri)" "$@" "$TRENDLINE" serve >"$LOG" 2>&1 &
     SERVICE=$!
     on_exit "kill_service $SERVICE"
     wait_until 30 is_ready_or_gone
