@@ -27,8 +27,8 @@ is_writing() {
 
 # away NAME: what holds while the database cannot be reached
 away() {
-    refuses "$1: a write" 503 "database" /action -d '{"_id":"away","a":3,"target":6}'
     # while one process waits for the database, another may wait for that one's lock
+    refuses "$1: a write" 503 "" /action -d '{"_id":"away","a":3,"target":6}'
     refuses "$1: a build" 503 "" /build -X POST
     check_equal "$1: a prediction" '200 {"prediction": 10}' "$(answer '/predict?a=5')"
 }
