@@ -42,6 +42,8 @@ static const char HELP[] =
     "  API_TOKEN        the bearer token that /action and /build want (none)\n"
     "  READ_TOKEN       the one that /predict and /model want; API_TOKEN will do too (none)\n"
     "  API_TOKEN_FILE, READ_TOKEN_FILE  instead: a file with the token in it\n"
+    "  POSTGRES_URI     where events and models live instead of DATA_DIR (none)\n"
+    "  POSTGRES_URI_FILE  instead: a file with it\n"
     "  RATE_LIMIT       requests a second from one address, such as 100; 0: any number (0)\n"
     "\n"
     "Exit codes: 0 done, or stopped when asked to; 1 failed, with one line that says why; 2 used\n"

@@ -736,12 +736,12 @@ static const struct found *find(const struct found *found, size_t count, const c
     return bsearch(&key, found, count, sizeof *found, compare_rows);
 }
 
-/* `first` is the batch's first event with the id. */
 static void compare_entry(struct entry *entry, const char *digest, int64_t seq)
 {
     bool same = strncmp(entry->digest, digest, DIGEST_SIZE - 1) == 0;
     entry->outcome = same ? STORE_DUPLICATE : STORE_REFUSED;
     entry->seq = seq;
+    memmove(entry->digest, digest, DIGEST_SIZE - 1); /* what is stored: see settle_repeats */
 }
 
 static bool send_ids(struct replica *store, const char *statement, const struct order *order,
@@ -786,9 +786,8 @@ static bool take_ids(struct replica *store, const struct order *order, size_t co
     return true;
 }
 
-/* The later events with the same id, by the first. When that was refused, they may still be the
- * same as what is stored: their digests were not asked for, so that they are told to differ only
- * from the first. */
+/* The later events with the same id, by the digest of the stored one, which the first has by now.
+ */
 static bool settle_repeats(struct replica *store, const struct order *order, size_t count,
                            struct error *error)
 {

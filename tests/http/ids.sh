@@ -53,6 +53,10 @@ test_bulk() {
     answer /action -d '[{"a":1},{"_id":"x","a":9,"target":3},{"b":1},{"_id":"z","a":2,"target":3}]' >/dev/null
     check_equal "errors of all kinds in the order of the events" '[4,[0,1,2,3]]' \
         "$(jq -c '[.rejected,[.errors[].index]]' "$SCRATCH/body")"
+    answer /action -d '[{"_id":"x","a":9,"target":3},{"_id":"x","a":9,"target":3},
+        {"_id":"x","a":1,"target":3}]' >/dev/null
+    check_equal "what was refused makes no duplicate" '[0,1,2,[0,1]]' \
+        "$(jq -c '[.accepted,.duplicates,.rejected,[.errors[].index]]' "$SCRATCH/body")"
     check_equal "stored once" 1 "$(stored z)"
 }
 
