@@ -31,20 +31,13 @@ struct outcome {
 };
 
 struct files {
-    struct store base; /* first */
-    const struct config *config;
-    struct lock lock;
+    struct store base;       /* first */
     struct journal *journal; /* NULL until the first catch-up */
     struct ids *ids;
-    int64_t ids_known;       /* up to this event all ids are known: from the file, then added */
-    struct moments *events;  /* sums of the journal's events; NULL while there is no event schema */
-    int64_t learnt;          /* the last event in them */
-    int64_t stored;          /* the last event that snapshot and ids had when they were opened */
-    int64_t snapshot_at;     /* the last event of the newest snapshot */
-    struct schema *proposed; /* of the first event, until its batch is durable */
-    struct snapshot train;   /* schema is NULL when there is none */
+    int64_t ids_known;   /* up to this event all ids are known: from the file, then added */
+    int64_t stored;      /* the last event that snapshot and ids had when they were opened */
+    int64_t snapshot_at; /* the last event of the newest snapshot */
     struct watch train_watch;
-    struct model_file model;
     struct buffer batch_rows; /* doubles: the open batch's rows one after the other */
     struct buffer outcomes;   /* struct outcome by ticket: of the open batch, else of the last */
     bool settled;             /* they are the last one's */
@@ -52,7 +45,6 @@ struct files {
 };
 
 /* of the methods those that others build upon */
-static const struct model *files_model(const struct store *base);
 static int64_t files_events(const struct store *base);
 static bool files_snapshot(struct store *base, struct error *error);
 
@@ -60,12 +52,12 @@ static bool files_snapshot(struct store *base, struct error *error);
 
 static bool make_paths(struct files *store, struct error *error)
 {
-    const char *directory = store->config->data_dir;
+    const char *directory = store->base.config->data_dir;
     if (snprintf(store->events_path, PATH_MAX, "%s/" SNAPSHOT_EVENTS, directory) >= PATH_MAX ||
         snprintf(store->train_path, PATH_MAX, "%s/" SNAPSHOT_TRAIN, directory) >= PATH_MAX ||
         snprintf(store->models_path, PATH_MAX, "%s/models", directory) >= PATH_MAX)
         return error_set(error, ERROR_SYSTEM, "the path of the data directory is too long");
-    return model_file_init(&store->model, directory, error);
+    return true;
 }
 
 static void files_close(struct store *base)
@@ -73,21 +65,11 @@ static void files_close(struct store *base)
     struct files *store = (struct files *)base;
     journal_close(store->journal);
     ids_close(store->ids);
-    moments_free(store->events);
-    schema_free(store->proposed);
-    snapshot_free(&store->train);
     watch_close(&store->train_watch);
-    model_file_free(&store->model);
     buffer_free(&store->batch_rows);
     buffer_free(&store->outcomes);
-    lock_close(&store->lock);
+    store_free_shared(base);
     free(store);
-}
-
-static enum lock_result files_lock(struct store *base, struct error *error)
-{
-    struct files *store = (struct files *)base;
-    return lock_try(&store->lock, error);
 }
 
 static bool files_unlock(struct store *base)
@@ -95,7 +77,7 @@ static bool files_unlock(struct store *base)
     struct files *store = (struct files *)base;
     if (store->journal && !journal_settle(store->journal))
         return false;
-    lock_release(&store->lock);
+    lock_release(&store->base.lock);
     return true;
 }
 
@@ -117,10 +99,10 @@ static bool load_events(struct files *store, struct snapshot *snapshot, struct e
  * file was lost, the journal is read from its beginning, and the snapshot is not needed. */
 static bool open_journal(struct files *store, struct snapshot *snapshot, struct error *error)
 {
-    const char *directory = store->config->data_dir;
+    const char *directory = store->base.config->data_dir;
     struct journal_position known;
     store->journal = journal_open(directory, error);
-    store->ids = store->journal ? ids_open(directory, store->config->id_window, error) : NULL;
+    store->ids = store->journal ? ids_open(directory, store->base.config->id_window, error) : NULL;
     if (!store->ids || !ids_position(store->ids, &known, error))
         return false;
     store->stored = known.seq;
@@ -132,8 +114,8 @@ static bool open_journal(struct files *store, struct snapshot *snapshot, struct 
         !journal_resume(store->journal, snapshot->position, snapshot->schema, error))
         return false;
     store->ids_known = known.seq;
-    store->events = snapshot->moments;
-    store->learnt = store->snapshot_at = snapshot->position.seq;
+    store->base.events = snapshot->moments;
+    store->base.learnt = store->snapshot_at = snapshot->position.seq;
     snapshot->moments = NULL;
     return true;
 }
@@ -143,11 +125,11 @@ static void close_files(struct files *store)
 {
     journal_close(store->journal);
     ids_close(store->ids);
-    moments_free(store->events);
+    moments_free(store->base.events);
     store->journal = NULL;
     store->ids = NULL;
-    store->events = NULL;
-    store->learnt = store->snapshot_at = store->ids_known = 0;
+    store->base.events = NULL;
+    store->base.learnt = store->snapshot_at = store->ids_known = 0;
 }
 
 static bool open_files(struct files *store, struct error *error)
@@ -160,37 +142,16 @@ static bool open_files(struct files *store, struct error *error)
     return ok;
 }
 
-static bool widen(struct moments *moments, const double *row, struct error *error)
-{
-    switch (moments_reserve(moments, row)) {
-    case MOMENTS_OK:
-        return true;
-    case MOMENTS_NO_MEMORY:
-        return error_memory(error);
-    case MOMENTS_TOO_WIDE:
-        break;
-    }
-    return error_set(error, ERROR_UNUSABLE,
-                     "the values span too wide a range to be summed exactly over so many features");
-}
-
-static bool start_moments(struct files *store, const struct schema *schema, struct error *error)
-{
-    moments_free(store->events);
-    store->events = moments_new(schema->count);
-    return store->events || error_memory(error);
-}
-
 static bool learn_event(struct files *store, const struct journal_event *event, struct error *error)
 {
     const struct schema *schema = journal_schema(store->journal);
     /* anew, because a first event of ours that was never stored may have had other features */
-    if (store->learnt == 0 && !start_moments(store, schema, error))
+    if (store->base.learnt == 0 && !store_start_moments(&store->base, schema, error))
         return false;
-    if (moments_reserve_accepted(store->events, event->row) != MOMENTS_OK)
+    if (moments_reserve_accepted(store->base.events, event->row) != MOMENTS_OK)
         return error_memory(error);
-    moments_add(store->events, event->row);
-    store->learnt = event->seq;
+    moments_add(store->base.events, event->row);
+    store->base.learnt = event->seq;
     return true;
 }
 
@@ -208,7 +169,7 @@ static void bound_ids(struct files *store, const struct journal_event *event)
 static bool visit_event(void *context, const struct journal_event *event, struct error *error)
 {
     struct files *store = context;
-    if (event->seq > store->learnt && !learn_event(store, event, error))
+    if (event->seq > store->base.learnt && !learn_event(store, event, error))
         return false;
     if (event->seq <= store->ids_known)
         return true;
@@ -228,7 +189,7 @@ static bool refresh_train(struct files *store, struct error *error)
     case WATCH_SAME:
         return true;
     case WATCH_ABSENT:
-        snapshot_free(&store->train);
+        snapshot_free(&store->base.train);
         return true;
     case WATCH_ERROR:
         return error_errno(error, "cannot open " SNAPSHOT_TRAIN);
@@ -243,15 +204,15 @@ static bool refresh_train(struct files *store, struct error *error)
                 error->text);
         memset(&train, 0, sizeof train);
     }
-    snapshot_free(&store->train);
-    store->train = train;
+    snapshot_free(&store->base.train);
+    store->base.train = train;
     return true;
 }
 
 /* The last event that is known to have been stored, from what was made from the journal. */
 static int64_t known_events(const struct files *store)
 {
-    const struct model *model = files_model(&store->base);
+    const struct model *model = store_model(&store->base);
     return model && model->events > store->stored ? model->events : store->stored;
 }
 
@@ -276,12 +237,12 @@ static bool files_catch_up(struct store *base, struct error *error)
         close_files(store);
     if (!store->journal && !open_files(store, error))
         return false;
-    model_file_refresh(&store->model, &no_model);
+    model_file_refresh(&store->base.model, &no_model);
     int64_t known = known_events(store);
     if (!journal_replay(store->journal, known, visit_event, store, error) ||
         !check_complete(store, known, error) || !refresh_train(store, error))
         return false;
-    if (store->learnt - store->snapshot_at < SNAPSHOT_EVERY)
+    if (store->base.learnt - store->snapshot_at < SNAPSHOT_EVERY)
         return true;
     struct error late;
     if (!files_snapshot(&store->base, &late)) /* it only makes the next start slower */
@@ -295,49 +256,22 @@ static const struct schema *files_event_schema(const struct store *base)
     return journal_schema(store->journal);
 }
 
-static const struct schema *files_schema(const struct store *base)
-{
-    const struct files *store = (const struct files *)base;
-    const struct schema *events = journal_schema(store->journal);
-    if (events)
-        return events;
-    return store->train.schema ? store->train.schema : store->proposed;
-}
-
 static int64_t files_events(const struct store *base)
 {
     const struct files *store = (const struct files *)base;
     return journal_position(store->journal).seq;
 }
 
-static struct moments *files_moments(const struct store *base, struct error *error)
-{
-    const struct files *store = (const struct files *)base;
-    const struct moments *train = store->train.moments;
-    const struct moments *events = files_events(&store->base) > 0 ? store->events : NULL;
-    if (!train && !events) {
-        error_set(error, ERROR_CONFLICT,
-                  "there is nothing to train on: POST events to /action, or provide a train file");
-        return NULL;
-    }
-    struct moments *all = moments_copy(events ? events : train);
-    if (all && (!events || !train || moments_merge(all, train) == MOMENTS_OK))
-        return all;
-    moments_free(all);
-    error_memory(error);
-    return NULL;
-}
-
 /* Whether `bytes` more fit on the volume without going below MIN_FREE. */
 static bool check_space(const struct files *store, uint64_t bytes, struct error *error)
 {
     struct statvfs space;
-    if (statvfs(store->config->data_dir, &space) != 0)
+    if (statvfs(store->base.config->data_dir, &space) != 0)
         return error_errno(error, "cannot tell the free space of the data directory");
     if (space.f_flag & ST_RDONLY)
         return error_set(error, ERROR_FULL, "the data directory is read-only");
     uint64_t available = (uint64_t)space.f_bavail * space.f_frsize;
-    uint64_t needed = store->config->min_free + bytes + SPACE_SLACK;
+    uint64_t needed = store->base.config->min_free + bytes + SPACE_SLACK;
     return available >= needed ||
            error_set(
                error, ERROR_FULL,
@@ -349,40 +283,19 @@ static bool check_space(const struct files *store, uint64_t bytes, struct error 
 
 /* ------------------------------------------------------------------ adding events */
 
-static bool files_set_schema(struct store *base, const struct schema *schema, struct error *error)
-{
-    struct files *store = (struct files *)base;
-    schema_free(store->proposed);
-    store->proposed = schema_copy(schema);
-    return store->proposed || error_memory(error);
-}
-
-static void files_unset_schema(struct store *base)
-{
-    struct files *store = (struct files *)base;
-    schema_free(store->proposed);
-    store->proposed = NULL;
-}
-
 static size_t row_size(const struct files *store)
 {
-    return (files_schema(&store->base)->count + 1) * sizeof(double);
+    return (store_schema(&store->base)->count + 1) * sizeof(double);
 }
 
 /* The first event of all: its schema, or the train file's, becomes the journal's. */
 static bool prepare_first(struct files *store, struct error *error)
 {
-    const struct schema *schema = files_schema(&store->base);
+    const struct schema *schema = store_schema(&store->base);
     if (files_events(&store->base) > 0 || store->batch_rows.length > 0)
         return true;
-    return journal_set_schema(store->journal, schema, error) && start_moments(store, schema, error);
-}
-
-static bool reserve(struct files *store, const double *row, struct error *error)
-{
-    if (!widen(store->events, row, error))
-        return false;
-    return !store->train.moments || widen(store->train.moments, row, error);
+    return journal_set_schema(store->journal, schema, error) &&
+           store_start_moments(&store->base, schema, error);
 }
 
 /* Is the event at `offset`, which has this id, the same as `row`? */
@@ -399,7 +312,7 @@ static bool compare_content(struct files *store, uint64_t offset, const double *
                          "the next start makes it again",
                          (long long)event.seq);
     *seq = event.seq;
-    for (size_t i = 0; i <= files_schema(&store->base)->count; i++)
+    for (size_t i = 0; i <= store_schema(&store->base)->count; i++)
         if (event.row[i] != row[i])
             return error_set(error, ERROR_CONFLICT,
                              "_id \"%.*s\" is already stored as event %lld with other content",
@@ -412,7 +325,7 @@ static bool add_new(struct files *store, const double *row, const char *id, size
                     int64_t *seq, struct error *error)
 {
     uint64_t offset;
-    if (!reserve(store, row, error))
+    if (!store_reserve(&store->base, row, error))
         return false;
     *seq = journal_add(store->journal, id, id_length, row, &offset);
     /* should memory run out here, the whole batch fails at its commit */
@@ -475,8 +388,8 @@ static void learn_batch(struct files *store)
 {
     size_t size = row_size(store);
     for (size_t at = 0; at < store->batch_rows.length; at += size)
-        moments_add(store->events, (const double *)(store->batch_rows.data + at));
-    store->learnt = files_events(&store->base);
+        moments_add(store->base.events, (const double *)(store->batch_rows.data + at));
+    store->base.learnt = files_events(&store->base);
 }
 
 static bool files_commit(struct store *base, struct error *error)
@@ -496,8 +409,8 @@ static bool files_commit(struct store *base, struct error *error)
     }
     buffer_clear(&store->batch_rows);
     store->settled = true;
-    files_unset_schema(&store->base);
-    if (ok && store->learnt - store->snapshot_at >= SNAPSHOT_EVERY) {
+    store_unset_schema(&store->base);
+    if (ok && store->base.learnt - store->snapshot_at >= SNAPSHOT_EVERY) {
         struct error late;
         if (!files_snapshot(&store->base, &late))
             fprintf(stderr, "%s\n", late.text);
@@ -508,12 +421,6 @@ static bool files_commit(struct store *base, struct error *error)
 /* ------------------------------------------------------------------ train file, models, snapshot
  */
 
-static const struct snapshot *files_train(const struct store *base)
-{
-    const struct files *store = (const struct files *)base;
-    return store->train.schema ? &store->train : NULL;
-}
-
 static bool files_set_train(struct store *base, struct snapshot *train, struct error *error)
 {
     struct files *store = (struct files *)base;
@@ -522,18 +429,12 @@ static bool files_set_train(struct store *base, struct snapshot *train, struct e
     if (!train && remove(store->train_path) != 0 && errno != ENOENT)
         return error_errno(error, "cannot remove " SNAPSHOT_TRAIN);
     watch_look(&store->train_watch, store->train_path); /* our own file need not be read back */
-    snapshot_free(&store->train);
+    snapshot_free(&store->base.train);
     if (train) {
-        store->train = *train;
+        store->base.train = *train;
         *train = (struct snapshot){0};
     }
     return true;
-}
-
-static const struct model *files_model(const struct store *base)
-{
-    const struct files *store = (const struct files *)base;
-    return store->model.model;
 }
 
 /* 7 for "000007.json"; 0 for anything else. */
@@ -547,7 +448,7 @@ static int64_t version_of(const char *name)
 
 static bool last_version(const struct files *store, int64_t *version, struct error *error)
 {
-    *version = files_model(&store->base) ? files_model(&store->base)->version : 0;
+    *version = store_model(&store->base) ? store_model(&store->base)->version : 0;
     DIR *directory = opendir(store->models_path);
     if (!directory)
         return errno == ENOENT || error_errno(error, "cannot open models");
@@ -585,15 +486,15 @@ static bool files_restore_model(struct store *base, struct error *error)
     int64_t version;
     char path[VERSION_PATH_MAX];
     struct buffer text = {0};
-    if (files_model(&store->base) || !last_version(store, &version, error) || version == 0)
-        return files_model(&store->base) ||
+    if (store_model(&store->base) || !last_version(store, &version, error) || version == 0)
+        return store_model(&store->base) ||
                error_set(error, ERROR_ABSENT, "no model has been built");
     version_path(store, version, path);
     struct model *model = NULL;
     if (file_read(path, MODEL_BYTES_MAX, &text, error))
         model = model_parse(text.data, text.length, error);
     buffer_free(&text);
-    if (model && model_file_publish(&store->model, model, true, error))
+    if (model && model_file_publish(&store->base.model, model, true, error))
         return true;
     model_free(model);
     char why[ERROR_TEXT_MAX];
@@ -611,27 +512,17 @@ static bool files_publish_build(struct store *base, struct model *model, struct 
     model->events = files_events(&store->base);
     model_time(model->created);
     return write_version(store, model, error) &&
-           model_file_publish(&store->model, model, true, error);
-}
-
-static bool files_publish_update(struct store *base, struct model *model, struct error *error)
-{
-    struct files *store = (struct files *)base;
-    const struct model *current = files_model(&store->base);
-    model->version = current->version;
-    model->events = files_events(&store->base);
-    memcpy(model->created, current->created, sizeof model->created);
-    return model_file_publish(&store->model, model, false, error);
+           model_file_publish(&store->base.model, model, true, error);
 }
 
 static bool files_snapshot(struct store *base, struct error *error)
 {
     struct files *store = (struct files *)base;
-    if (store->learnt == store->snapshot_at)
+    if (store->base.learnt == store->snapshot_at)
         return true;
     struct journal_position position = journal_position(store->journal);
     struct snapshot snapshot = {.schema = (struct schema *)journal_schema(store->journal),
-                                .moments = store->events,
+                                .moments = store->base.events,
                                 .position = position};
     /* ids first: a snapshot must never be ahead of the ids that its events brought */
     if (!ids_flush(store->ids, position, error) ||
@@ -642,24 +533,16 @@ static bool files_snapshot(struct store *base, struct error *error)
 }
 
 static const struct store_methods methods = {.close = files_close,
-                                             .lock = files_lock,
                                              .unlock = files_unlock,
                                              .catch_up = files_catch_up,
-                                             .schema = files_schema,
                                              .events = files_events,
                                              .event_schema = files_event_schema,
-                                             .moments = files_moments,
-                                             .set_schema = files_set_schema,
-                                             .unset_schema = files_unset_schema,
                                              .add = files_add,
                                              .batch_bytes = files_batch_bytes,
                                              .commit = files_commit,
                                              .outcome = files_outcome,
-                                             .train = files_train,
                                              .set_train = files_set_train,
-                                             .model = files_model,
                                              .publish_build = files_publish_build,
-                                             .publish_update = files_publish_update,
                                              .restore_model = files_restore_model,
                                              .snapshot = files_snapshot};
 
@@ -670,12 +553,9 @@ struct store *store_files_open(const struct config *config, struct error *error)
         error_memory(error);
         return NULL;
     }
-    store->base.methods = &methods;
-    store->config = config;
+    store_begin(&store->base, &methods, config);
     store->train_watch = (struct watch)WATCH_INIT;
-    store->model.watch = (struct watch)WATCH_INIT;
-    store->lock = (struct lock){.directory_fd = -1, .fd = -1, .turn_fd = -1};
-    if (make_paths(store, error) && lock_open(&store->lock, config->data_dir, error))
+    if (make_paths(store, error) && store_open_shared(&store->base, error))
         return &store->base;
     files_close(&store->base);
     return NULL;

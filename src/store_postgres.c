@@ -42,19 +42,13 @@ struct entry {
 
 struct replica {
     struct store base; /* first */
-    const struct config *config;
-    struct lock lock;
     struct postgres *postgres;
-    struct model_file model;
 
     /* what is learnt */
-    bool loaded;             /* since the start, or since the database turned out to be another */
-    struct schema *schema;   /* of the events; NULL while there are none */
-    struct schema *proposed; /* of the first event, until its batch is durable */
-    struct moments *events;  /* their sums; NULL while there is no schema */
-    int64_t learnt, snapshot_at;
+    bool loaded;           /* since the start, or since the database turned out to be another */
+    struct schema *schema; /* of the events; NULL while there are none */
+    int64_t snapshot_at;
     struct buffer positions; /* struct position */
-    struct snapshot train;   /* schema is NULL when there is none */
     int64_t revision;        /* of the train file's sums */
     int64_t version;         /* of the newest model */
 
@@ -67,19 +61,6 @@ struct replica {
     struct buffer entries, batch_ids, rows; /* struct entry; text with NULs; doubles */
 };
 
-static const struct model *postgres_model(const struct store *base)
-{
-    return ((const struct replica *)base)->model.model;
-}
-
-static const struct schema *postgres_schema(const struct store *base)
-{
-    const struct replica *store = (const struct replica *)base;
-    if (store->schema)
-        return store->schema;
-    return store->train.schema ? store->train.schema : store->proposed;
-}
-
 static const struct schema *postgres_event_schema(const struct store *base)
 {
     return ((const struct replica *)base)->schema;
@@ -87,17 +68,12 @@ static const struct schema *postgres_event_schema(const struct store *base)
 
 static int64_t postgres_events(const struct store *base)
 {
-    return ((const struct replica *)base)->learnt;
-}
-
-static enum lock_result postgres_lock(struct store *base, struct error *error)
-{
-    return lock_try(&((struct replica *)base)->lock, error);
+    return base->learnt;
 }
 
 static bool postgres_unlock(struct store *base)
 {
-    lock_release(&((struct replica *)base)->lock);
+    lock_release(&base->lock);
     return true;
 }
 
@@ -168,11 +144,11 @@ static bool prepare_session(struct postgres *postgres, void *context, struct err
 static void forget_learnt(struct replica *store)
 {
     schema_free(store->schema);
-    moments_free(store->events);
+    moments_free(store->base.events);
     buffer_clear(&store->positions);
     store->schema = NULL;
-    store->events = NULL;
-    store->learnt = store->snapshot_at = 0;
+    store->base.events = NULL;
+    store->base.learnt = store->snapshot_at = 0;
     store->loaded = false;
 }
 
@@ -181,14 +157,11 @@ static void postgres_close(struct store *base)
     struct replica *store = (struct replica *)base;
     postgres_free(store->postgres);
     forget_learnt(store);
-    schema_free(store->proposed);
-    snapshot_free(&store->train);
-    model_file_free(&store->model);
+    store_free_shared(base);
     buffer_free(&store->positions);
     buffer_free(&store->entries);
     buffer_free(&store->batch_ids);
     buffer_free(&store->rows);
-    lock_close(&store->lock);
     free(store);
 }
 
@@ -210,13 +183,6 @@ static int64_t *position_of(struct replica *store, int64_t writer)
     return &((struct position *)store->positions.data)[count].number;
 }
 
-static bool start_moments(struct replica *store, const struct schema *schema, struct error *error)
-{
-    moments_free(store->events);
-    store->events = moments_new(schema->count);
-    return store->events || error_memory(error);
-}
-
 static bool load_schema(struct replica *store, struct error *error)
 {
     if (!ask(store, SQL_SCHEMA, 0, NULL, error))
@@ -227,7 +193,7 @@ static bool load_schema(struct replica *store, struct error *error)
     struct json *names = json_parse(text, strlen(text), error);
     store->schema = names ? schema_parse(names, error) : NULL;
     json_free(names);
-    return store->schema && start_moments(store, store->schema, error);
+    return store->schema && store_start_moments(&store->base, store->schema, error);
 }
 
 /* "1 5 7" and "100 3 8": the positions. */
@@ -266,8 +232,8 @@ static bool load_moments(struct replica *store, struct error *error)
     if (!parse_snapshot(postgres_text(postgres, 0, 0, 0), &snapshot, error))
         return false;
     store->schema = snapshot.schema;
-    store->events = snapshot.moments;
-    store->learnt = store->snapshot_at = snapshot.position.seq;
+    store->base.events = snapshot.moments;
+    store->base.learnt = store->snapshot_at = snapshot.position.seq;
     return read_positions(store, postgres_text(postgres, 0, 0, 1), postgres_text(postgres, 0, 0, 2),
                           error);
 }
@@ -295,10 +261,10 @@ static bool parse_cells(const char *text, double *row, size_t count)
 
 static bool learn_row(struct replica *store, const double *row, struct error *error)
 {
-    if (moments_reserve_accepted(store->events, row) != MOMENTS_OK)
+    if (moments_reserve_accepted(store->base.events, row) != MOMENTS_OK)
         return error_memory(error);
-    moments_add(store->events, row);
-    store->learnt++;
+    moments_add(store->base.events, row);
+    store->base.learnt++;
     return true;
 }
 
@@ -378,31 +344,13 @@ static bool refresh_train(struct replica *store, int64_t revision, struct error 
         if (!parse_snapshot(postgres_text(store->postgres, 0, 0, 1), &train, error))
             return false;
         revision = postgres_number(store->postgres, 0, 0, 0);
-        snapshot_free(&store->train);
-        store->train = train;
+        snapshot_free(&store->base.train);
+        store->base.train = train;
     } else {
-        snapshot_free(&store->train);
+        snapshot_free(&store->base.train);
     }
     store->revision = revision;
     return true;
-}
-
-static struct moments *postgres_moments(const struct store *base, struct error *error)
-{
-    const struct replica *store = (const struct replica *)base;
-    const struct moments *train = store->train.moments;
-    const struct moments *events = store->learnt > 0 ? store->events : NULL;
-    if (!train && !events) {
-        error_set(error, ERROR_CONFLICT,
-                  "there is nothing to train on: POST events to /action, or provide a train file");
-        return NULL;
-    }
-    struct moments *all = moments_copy(events ? events : train);
-    if (all && (!events || !train || moments_merge(all, train) == MOMENTS_OK))
-        return all;
-    moments_free(all);
-    error_memory(error);
-    return NULL;
 }
 
 static struct model *fetch_model(struct replica *store, int64_t version, struct error *error)
@@ -420,17 +368,16 @@ static struct model *fetch_model(struct replica *store, int64_t version, struct 
 static struct model *move_model(const struct replica *store, const struct model *built)
 {
     struct error error;
-    if (!store->config->learn_online || store->learnt <= built->events ||
-        !schema_equal(built->schema, postgres_schema(&store->base)))
+    if (!store->base.config->learn_online || store->base.learnt <= built->events ||
+        !schema_equal(built->schema, store_schema(&store->base)))
         return NULL;
-    struct moments *moments = postgres_moments(&store->base, &error);
-    struct model *model =
-        moments ? model_new(postgres_schema(&store->base), moments, &error) : NULL;
+    struct moments *moments = store_moments(&store->base, &error);
+    struct model *model = moments ? model_new(store_schema(&store->base), moments, &error) : NULL;
     moments_free(moments);
     if (!model)
         return NULL; /* the one that was built does for now */
     model->version = built->version;
-    model->events = store->learnt;
+    model->events = store->base.learnt;
     memcpy(model->created, built->created, sizeof model->created);
     return model;
 }
@@ -439,8 +386,8 @@ static struct model *move_model(const struct replica *store, const struct model 
 static bool refresh_model(struct replica *store, int64_t version, struct error *error)
 {
     struct error none;
-    model_file_refresh(&store->model, &none);
-    const struct model *current = store->model.model;
+    model_file_refresh(&store->base.model, &none);
+    const struct model *current = store->base.model.model;
     store->version = version;
     if (version == 0 || (current && current->version == version))
         return true;
@@ -452,7 +399,7 @@ static bool refresh_model(struct replica *store, int64_t version, struct error *
         model_free(built);
         built = moved;
     }
-    if (model_file_publish(&store->model, built, true, error))
+    if (model_file_publish(&store->base.model, built, true, error))
         return true;
     model_free(built);
     return false;
@@ -473,7 +420,7 @@ static bool postgres_snapshot(struct store *base, struct error *error)
     struct replica *store = (struct replica *)base;
     struct buffer writers = {0}, numbers = {0}, text = {0};
     char events[INTEGER_MAX];
-    if (store->learnt - store->snapshot_at < SNAPSHOT_EVERY)
+    if (store->base.learnt - store->snapshot_at < SNAPSHOT_EVERY)
         return true;
     const struct position *positions = (const struct position *)store->positions.data;
     size_t count = store->positions.length / sizeof *positions;
@@ -484,17 +431,17 @@ static bool postgres_snapshot(struct store *base, struct error *error)
     buffer_puts(&writers, "}");
     buffer_puts(&numbers, "}");
     snapshot_format(&(struct snapshot){.schema = store->schema,
-                                       .moments = store->events,
-                                       .position = {.seq = store->learnt}},
+                                       .moments = store->base.events,
+                                       .position = {.seq = store->base.learnt}},
                     &text);
-    const char *values[] = {integer(store->learnt, events), text_of(&writers), text_of(&numbers),
-                            text_of(&text)};
+    const char *values[] = {integer(store->base.learnt, events), text_of(&writers),
+                            text_of(&numbers), text_of(&text)};
     bool ok = values[1] && values[2] && values[3] ? ask(store, SQL_SET_MOMENTS, 4, values, error)
                                                   : error_memory(error);
     buffer_free(&writers);
     buffer_free(&numbers);
     buffer_free(&text);
-    store->snapshot_at = ok ? store->learnt : store->snapshot_at;
+    store->snapshot_at = ok ? store->base.learnt : store->snapshot_at;
     return ok;
 }
 
@@ -528,22 +475,6 @@ static bool postgres_catch_up(struct store *base, struct error *error)
 
 /* ------------------------------------------------------------------ adding events */
 
-static bool postgres_set_schema(struct store *base, const struct schema *schema,
-                                struct error *error)
-{
-    struct replica *store = (struct replica *)base;
-    schema_free(store->proposed);
-    store->proposed = schema_copy(schema);
-    return store->proposed || error_memory(error);
-}
-
-static void postgres_unset_schema(struct store *base)
-{
-    struct replica *store = (struct replica *)base;
-    schema_free(store->proposed);
-    store->proposed = NULL;
-}
-
 static size_t entry_count(const struct replica *store)
 {
     return store->entries.length / sizeof(struct entry);
@@ -556,7 +487,7 @@ static struct entry *entry_of(const struct replica *store, size_t ticket)
 
 static size_t columns_of(const struct replica *store)
 {
-    return postgres_schema(&store->base)->count + 1;
+    return store_schema(&store->base)->count + 1;
 }
 
 static const double *row_of(const struct replica *store, size_t ticket)
@@ -577,27 +508,13 @@ static void clear_batch(struct replica *store)
     store->settled = false;
 }
 
-static bool widen(struct moments *moments, const double *row, struct error *error)
-{
-    switch (moments_reserve(moments, row)) {
-    case MOMENTS_OK:
-        return true;
-    case MOMENTS_NO_MEMORY:
-        return error_memory(error);
-    case MOMENTS_TOO_WIDE:
-        break;
-    }
-    return error_set(error, ERROR_UNUSABLE,
-                     "the values span too wide a range to be summed exactly over so many features");
-}
-
 static bool reserve(struct replica *store, const double *row, struct error *error)
 {
-    const struct schema *schema = postgres_schema(&store->base);
-    if (store->learnt == 0 && entry_count(store) == 0 && !start_moments(store, schema, error))
+    const struct schema *schema = store_schema(&store->base);
+    if (store->base.learnt == 0 && entry_count(store) == 0 &&
+        !store_start_moments(&store->base, schema, error))
         return false;
-    return widen(store->events, row, error) &&
-           (!store->train.moments || widen(store->train.moments, row, error));
+    return store_reserve(&store->base, row, error);
 }
 
 static void digest_row(const double *row, size_t columns, char digest[static DIGEST_SIZE])
@@ -832,7 +749,7 @@ static bool resolve_ids(struct replica *store, struct error *error)
 static bool fix_schema(struct replica *store, struct error *error)
 {
     struct buffer names = {0};
-    const struct schema *ours = postgres_schema(&store->base);
+    const struct schema *ours = store_schema(&store->base);
     if (store->schema)
         return true;
     schema_write(ours, &names);
@@ -958,9 +875,9 @@ static void learn_batch(struct replica *store, size_t added)
         if (entry->outcome != STORE_ADDED)
             continue;
         entry->seq = postgres_number(store->postgres, 1, row++, 0);
-        moments_add(store->events, row_of(store, i));
+        moments_add(store->base.events, row_of(store, i));
     }
-    store->learnt += (int64_t)added;
+    store->base.learnt += (int64_t)added;
     store->number += (int64_t)added;
     *number = store->number;
 }
@@ -969,7 +886,7 @@ static void learn_batch(struct replica *store, size_t added)
 static bool keep_schema(struct replica *store, struct error *error)
 {
     if (!store->schema)
-        store->schema = schema_copy(postgres_schema(&store->base));
+        store->schema = schema_copy(store_schema(&store->base));
     return store->schema || error_memory(error);
 }
 
@@ -998,7 +915,7 @@ static bool postgres_commit(struct store *base, struct error *error)
         buffer_free(&store->batch_ids);
     }
     store->settled = true;
-    postgres_unset_schema(base);
+    store_unset_schema(base);
     return ok;
 }
 
@@ -1017,12 +934,6 @@ static enum store_outcome postgres_outcome(const struct store *base, size_t tick
 
 /* ------------------------------------------------------------------ train file, models */
 
-static const struct snapshot *postgres_train(const struct store *base)
-{
-    const struct replica *store = (const struct replica *)base;
-    return store->train.schema ? &store->train : NULL;
-}
-
 /* A replica without the file says nothing about the others', so that NULL drops nothing; and the
  * same content under another name or time need not be written. */
 static bool postgres_set_train(struct store *base, struct snapshot *train, struct error *error)
@@ -1031,7 +942,8 @@ static bool postgres_set_train(struct store *base, struct snapshot *train, struc
     struct buffer text = {0};
     if (!train)
         return true;
-    bool same = store->train.schema && strcmp(store->train.fingerprint, train->fingerprint) == 0;
+    bool same =
+        store->base.train.schema && strcmp(store->base.train.fingerprint, train->fingerprint) == 0;
     if (!same) {
         snapshot_format(train, &text);
         const char *values[] = {text_of(&text)};
@@ -1041,8 +953,8 @@ static bool postgres_set_train(struct store *base, struct snapshot *train, struc
             return false;
         store->revision = postgres_number(store->postgres, 0, 0, 0);
     }
-    snapshot_free(&store->train);
-    store->train = *train;
+    snapshot_free(&store->base.train);
+    store->base.train = *train;
     *train = (struct snapshot){0};
     return true;
 }
@@ -1050,7 +962,7 @@ static bool postgres_set_train(struct store *base, struct snapshot *train, struc
 /* Catching up has brought it already. */
 static bool postgres_restore_model(struct store *base, struct error *error)
 {
-    return postgres_model(base) || error_set(error, ERROR_ABSENT, "no model has been built");
+    return store_model(base) || error_set(error, ERROR_ABSENT, "no model has been built");
 }
 
 static bool add_version(struct replica *store, const struct model *model, bool *taken,
@@ -1072,7 +984,7 @@ static bool postgres_publish_build(struct store *base, struct model *model, stru
     struct replica *store = (struct replica *)base;
     bool taken = true;
     model->version = store->version;
-    model->events = store->learnt;
+    model->events = store->base.learnt;
     model_time(model->created);
     for (int tries = 0; taken && tries < BUILD_TRIES; tries++) {
         model->version++;
@@ -1082,38 +994,20 @@ static bool postgres_publish_build(struct store *base, struct model *model, stru
     if (taken)
         return error_set(error, ERROR_BUSY, "other replicas build at the same time: try again");
     store->version = model->version;
-    return model_file_publish(&store->model, model, true, error);
-}
-
-static bool postgres_publish_update(struct store *base, struct model *model, struct error *error)
-{
-    struct replica *store = (struct replica *)base;
-    const struct model *current = store->model.model;
-    model->version = current->version;
-    model->events = store->learnt;
-    memcpy(model->created, current->created, sizeof model->created);
-    return model_file_publish(&store->model, model, false, error);
+    return model_file_publish(&store->base.model, model, true, error);
 }
 
 static const struct store_methods methods = {.close = postgres_close,
-                                             .lock = postgres_lock,
                                              .unlock = postgres_unlock,
                                              .catch_up = postgres_catch_up,
-                                             .schema = postgres_schema,
                                              .events = postgres_events,
                                              .event_schema = postgres_event_schema,
-                                             .moments = postgres_moments,
-                                             .set_schema = postgres_set_schema,
-                                             .unset_schema = postgres_unset_schema,
                                              .add = postgres_add,
                                              .batch_bytes = postgres_batch_bytes,
                                              .commit = postgres_commit,
                                              .outcome = postgres_outcome,
-                                             .train = postgres_train,
                                              .set_train = postgres_set_train,
-                                             .model = postgres_model,
                                              .publish_build = postgres_publish_build,
-                                             .publish_update = postgres_publish_update,
                                              .restore_model = postgres_restore_model,
                                              .snapshot = postgres_snapshot};
 
@@ -1124,14 +1018,9 @@ struct store *store_postgres_open(const struct config *config, struct error *err
         error_memory(error);
         return NULL;
     }
-    store->base.methods = &methods;
-    store->config = config;
-    store->model.watch = (struct watch)WATCH_INIT;
-    store->lock = (struct lock){.directory_fd = -1, .fd = -1, .turn_fd = -1};
+    store_begin(&store->base, &methods, config);
     store->postgres = postgres_new(config->postgres.text, prepare_session, store);
-    bool ok = store->postgres || error_memory(error);
-    if (ok && model_file_init(&store->model, config->data_dir, error) &&
-        lock_open(&store->lock, config->data_dir, error))
+    if ((store->postgres || error_memory(error)) && store_open_shared(&store->base, error))
         return &store->base;
     postgres_close(&store->base);
     return NULL;
