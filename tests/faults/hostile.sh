@@ -10,6 +10,7 @@ MEMORY_MAX=65536 # kB resident that a process may have had at most
 
 # hold COUNT TEXT [DRIP_MS]: so many connections that send this and no more, until let_go
 hold() {
+    : >"$SCRATCH/held" # here, for the child may come to it after the first look
     "$FAULTS/hold" "${URL##*:}" "$@" >"$SCRATCH/held" 2>&1 &
     HOLD=$!
     on_exit "kill $HOLD 2>/dev/null"
