@@ -123,6 +123,29 @@ test_new_replica() {
     stop_service
 }
 
+# From time to time the sums are kept, with a position for each writer. What they cover is not read
+# again: to a new replica it need not even be there.
+test_kept_sums() {
+    local before
+    before=$(events_at "${urls[0]}")
+    awk 'BEGIN { for (i = 0; i < 70000; i++)
+        printf "{\"a\":%d,\"b\":%.17g,\"target\":%d}\n", i % 100, i / 7, i % 13 }' >"$SCRATCH/many.ndjson"
+    URL=${urls[1]} answer /action -H 'Content-Type: application/x-ndjson' \
+        --data-binary "@$SCRATCH/many.ndjson" >/dev/null
+    check_equal "many events are learnt" yes "$(wait_until 20 all_know $((before + 70000)) && echo yes)"
+    are_kept() { [ "$(sql 'SELECT count(*) FROM trendline_moments WHERE events >= 65536')" = 1 ]; }
+    check_equal "the sums are kept" yes "$(wait_until 20 are_kept && echo yes)"
+    sql "DELETE FROM trendline_rows r USING trendline_moments m, unnest(m.writers, m.numbers) p(writer, number)
+        WHERE r.writer = p.writer AND r.number <= p.number"
+    check_equal "most rows are gone" yes \
+        "$(sql 'SELECT count(*) < 10000 FROM trendline_rows' | sed 's/t/yes/')"
+    new_data
+    start_service "POSTGRES_URI=$URI"
+    knows_the_same() { [ "$(model_at "$URL")" = "$(model_at "${urls[0]}")" ]; }
+    check_equal "a new replica knows the same" yes "$(wait_until 10 knows_the_same && echo yes)"
+    stop_service
+}
+
 start_postgres
 start_replicas
 check_equal "a first event" 201 "$(URL=${urls[0]} status /action -d "$(event 0)")"
@@ -133,6 +156,7 @@ test_freshness
 test_build_elsewhere
 test_files
 test_new_replica
+test_kept_sums
 for SERVICE in "${services[@]}"; do stop_service; done
 check_equal "no password in any log" "" "$(cat "${logs[@]}" | grep -o "$PASSWORD")"
 check_report postgres/replicas
