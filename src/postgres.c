@@ -8,7 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 5000, REASON_MAX = 300 };
+enum {
+    PAUSE_MIN_MS = 100,
+    PAUSE_MAX_MS = 5000,
+    REASON_MAX = 300,
+    PREPARED_MAX = 64,
+    NAME_SIZE = 16,
+    REPLIES_MAX = 2 * POSTGRES_STATEMENTS_MAX
+};
 
 struct statement {
     const char *text;
@@ -27,6 +34,11 @@ struct postgres {
     struct statement queue[POSTGRES_STATEMENTS_MAX];
     PGresult *results[POSTGRES_STATEMENTS_MAX];
     size_t queued, count; /* of statements; of results */
+    /* what this connection has parsed and planned, once: statements, known by their address */
+    const char *prepared[PREPARED_MAX];
+    size_t prepared_count;
+    bool is_result[REPLIES_MAX]; /* of the replies to come; the others say that one is prepared */
+    size_t reply_count;
 };
 
 struct postgres *postgres_new(const char *uri,
@@ -57,6 +69,7 @@ void postgres_drop(struct postgres *postgres)
     PQfinish(postgres->connection);
     postgres->connection = NULL;
     postgres->queued = 0;
+    postgres->prepared_count = 0;
 }
 
 void postgres_free(struct postgres *postgres)
@@ -160,14 +173,38 @@ void postgres_queue(struct postgres *postgres, const char *text, int count,
         statement->values[i] = values[i];
 }
 
+static bool prepare(struct postgres *postgres, const char *name, const char *text)
+{
+    postgres->is_result[postgres->reply_count++] = false;
+    return PQsendPrepare(postgres->connection, name, text, 0, NULL) == 1;
+}
+
+static bool send_statement(struct postgres *postgres, const struct statement *statement)
+{
+    char name[NAME_SIZE];
+    size_t place = 0;
+    while (place < postgres->prepared_count && postgres->prepared[place] != statement->text)
+        place++;
+    snprintf(name, sizeof name, "trendline_%zu", place);
+    if (place == PREPARED_MAX)
+        name[0] = '\0'; /* the statement without a name, which the next such one replaces */
+    if (place == postgres->prepared_count || place == PREPARED_MAX) {
+        if (!prepare(postgres, name, statement->text))
+            return false;
+        if (place < PREPARED_MAX)
+            postgres->prepared[postgres->prepared_count++] = statement->text;
+    }
+    postgres->is_result[postgres->reply_count++] = true;
+    return PQsendQueryPrepared(postgres->connection, name, statement->count, statement->values,
+                               NULL, NULL, 0) == 1;
+}
+
 static bool send_queue(struct postgres *postgres)
 {
-    for (size_t i = 0; i < postgres->queued; i++) {
-        const struct statement *statement = &postgres->queue[i];
-        if (!PQsendQueryParams(postgres->connection, statement->text, statement->count, NULL,
-                               statement->values, NULL, NULL, 0))
+    postgres->reply_count = 0;
+    for (size_t i = 0; i < postgres->queued; i++)
+        if (!send_statement(postgres, &postgres->queue[i]))
             return false;
-    }
     return PQpipelineSync(postgres->connection) == 1;
 }
 
@@ -192,7 +229,7 @@ static PGresult *next_result(struct postgres *postgres, bool *lost)
 static bool receive(struct postgres *postgres, char reason[static REASON_MAX])
 {
     bool lost, ok = true;
-    for (;;) {
+    for (size_t reply = 0;;) {
         PGresult *result = next_result(postgres, &lost);
         if (lost || PQstatus(postgres->connection) != CONNECTION_OK) {
             PQclear(result);
@@ -212,7 +249,7 @@ static bool receive(struct postgres *postgres, char reason[static REASON_MAX])
             snprintf(reason, REASON_MAX, "%s", primary ? primary : PQresultErrorMessage(result));
             ok = false;
         }
-        if (ok && postgres->count < POSTGRES_STATEMENTS_MAX)
+        if (ok && postgres->is_result[reply++])
             postgres->results[postgres->count++] = result;
         else
             PQclear(result);
