@@ -24,8 +24,11 @@ enum {
     CLAIMS_MAX = 5,         /* tries to become a writer */
     BUILD_TRIES = 20,       /* replicas that build at the same time */
     ID_SHOWN_MAX = 300,     /* bytes of an id in an error */
-    DIGEST_SIZE = 33        /* 128 bits in hexadecimal, and a NUL */
+    DIGEST_SIZE = 33,       /* 128 bits in hexadecimal, and a NUL */
+    SERVER_MAX = 64
 };
+
+#define FIXED_MEANWHILE "another replica has just stored the first event: try again"
 
 struct position {
     int64_t writer, number;
@@ -53,8 +56,9 @@ struct replica {
     int64_t version;         /* of the newest model */
 
     /* the session's */
-    int64_t writer; /* 0: none yet */
-    int64_t number; /* of its last event */
+    char server[SERVER_MAX]; /* when its server was started */
+    int64_t writer;          /* 0: none yet */
+    int64_t number;          /* of its last event */
 
     /* the open batch, or the last */
     bool settled;
@@ -109,13 +113,29 @@ static bool migrate(struct postgres *postgres, struct error *error)
     return postgres_run(postgres, error);
 }
 
-static bool tables_version(struct postgres *postgres, int64_t *version, struct error *error)
+static void forget_learnt(struct replica *store);
+
+/* A server that was started since, or that took over from another, may not have all that was
+ * learnt: to be learnt anew. */
+static void compare_server(struct replica *store, const char *started)
 {
+    if (*store->server && strcmp(store->server, started) != 0) {
+        forget_learnt(store);
+        store->version = store->revision = 0;
+    }
+    snprintf(store->server, sizeof store->server, "%s", started);
+}
+
+static bool tables_version(struct replica *store, int64_t *version, struct error *error)
+{
+    struct postgres *postgres = store->postgres;
     *version = 0;
     postgres_queue(postgres, SQL_SESSION, 0, NULL);
     postgres_queue(postgres, SQL_HAS_META, 0, NULL);
+    postgres_queue(postgres, SQL_SERVER, 0, NULL);
     if (!postgres_run(postgres, error))
         return false;
+    compare_server(store, postgres_text(postgres, 2, 0, 0));
     if (*postgres_text(postgres, 1, 0, 0) != 't')
         return true;
     postgres_queue(postgres, SQL_META, 0, NULL);
@@ -130,7 +150,7 @@ static bool prepare_session(struct postgres *postgres, void *context, struct err
     struct replica *store = context;
     int64_t version, ours = strtoll(SQL_VERSION, NULL, 10);
     store->writer = 0;
-    if (!tables_version(postgres, &version, error))
+    if (!tables_version(store, &version, error))
         return false;
     if (version > ours)
         return error_set(error, ERROR_BUSY,
@@ -445,17 +465,29 @@ static bool postgres_snapshot(struct store *base, struct error *error)
     return ok;
 }
 
-/* The last build first where there is no model yet: a new replica serves before it has learnt. */
+/* At the start: the last build where there is no model yet, so that a new replica serves before it
+ * has learnt; then the kept sums, before anyone looks how far the writers are by now. */
+static bool load(struct replica *store, struct error *error)
+{
+    struct error none;
+    if (store->loaded)
+        return true;
+    if (!ask(store, SQL_VERSIONS, 0, NULL, error))
+        return false;
+    int64_t version = postgres_number(store->postgres, 0, 0, 0);
+    store->loaded =
+        (model_file_refresh(&store->base.model, &none) || refresh_model(store, version, error)) &&
+        load_moments(store, error);
+    return store->loaded;
+}
+
 static bool learn_news(struct replica *store, struct error *error)
 {
     struct buffer heads = {0};
     int64_t version, revision;
-    bool ok = look(store, &version, &revision, &heads, error) &&
-              (store->loaded || refresh_model(store, version, error)) &&
-              (store->loaded || load_moments(store, error));
-    store->loaded = store->loaded || ok;
-    ok = ok && learn_tails(store, &heads, error) && refresh_train(store, revision, error) &&
-         refresh_model(store, version, error);
+    bool ok = load(store, error) && look(store, &version, &revision, &heads, error) &&
+              learn_tails(store, &heads, error) && refresh_train(store, revision, error) &&
+              refresh_model(store, version, error);
     buffer_free(&heads);
     return ok;
 }
@@ -764,8 +796,7 @@ static bool fix_schema(struct replica *store, struct error *error)
     json_free(array);
     ok = fixed && schema_equal(fixed, ours);
     schema_free(fixed);
-    return ok ||
-           error_set(error, ERROR_BUSY, "another replica has just fixed other features: try again");
+    return ok || error_set(error, ERROR_BUSY, FIXED_MEANWHILE);
 }
 
 static bool claim_writer(struct replica *store, struct error *error)
@@ -858,9 +889,12 @@ static bool begin(struct replica *store, struct error *error)
 
 static bool send_batch(struct replica *store, size_t *added, struct error *error)
 {
-    bool begun = !store->schema || store->batch_ids.length > 0;
-    if ((store->writer == 0 && !claim_writer(store, error)) || (begun && !begin(store, error)) ||
-        !send_rows(store, begun, added, error))
+    bool are_first = !store->schema, begun = are_first || store->batch_ids.length > 0;
+    if (store->writer == 0 && !claim_writer(store, error))
+        return false;
+    if (are_first && store->schema) /* the batch was bound to what it would have fixed itself */
+        return error_set(error, ERROR_BUSY, FIXED_MEANWHILE);
+    if ((begun && !begin(store, error)) || !send_rows(store, begun, added, error))
         return false;
     return *added == 0 || postgres_rows(store->postgres, 1) == *added ||
            error_set(error, ERROR_BUSY, "the database did not store all rows: try again");
@@ -979,15 +1013,33 @@ static bool add_version(struct replica *store, const struct model *model, bool *
     return ok;
 }
 
+/* Fills `model` with what is known now. */
+static bool rebuild(struct replica *store, struct model *model, struct error *error)
+{
+    struct moments *moments = store_moments(&store->base, error);
+    struct model *fresh = moments ? model_new(store_schema(&store->base), moments, error) : NULL;
+    moments_free(moments);
+    if (!fresh)
+        return false;
+    struct model old = *model;
+    *model = *fresh;
+    *fresh = old;
+    model_free(fresh);
+    return true;
+}
+
+/* When another replica's build came first, this one begins anew behind it: a later version never
+ * knows less. */
 static bool postgres_publish_build(struct store *base, struct model *model, struct error *error)
 {
     struct replica *store = (struct replica *)base;
     bool taken = true;
-    model->version = store->version;
-    model->events = store->base.learnt;
-    model_time(model->created);
     for (int tries = 0; taken && tries < BUILD_TRIES; tries++) {
-        model->version++;
+        if (tries > 0 && !(learn_news(store, error) && rebuild(store, model, error)))
+            return false;
+        model->version = store->version + 1;
+        model->events = store->base.learnt;
+        model_time(model->created);
         if (!add_version(store, model, &taken, error))
             return false;
     }

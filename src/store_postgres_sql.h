@@ -43,6 +43,7 @@
 
 /* The version of the tables: looked up only if the table is there. */
 #define SQL_HAS_META "SELECT to_regclass('trendline_meta') IS NOT NULL"
+#define SQL_SERVER   "SELECT pg_postmaster_start_time()::text"
 #define SQL_META     "SELECT coalesce(max(version), 0) FROM trendline_meta"
 
 #define SQL_SESSION                                                                                \

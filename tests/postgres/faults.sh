@@ -77,6 +77,27 @@ test_killed() {
     counted_once "killed"
 }
 
+# A standby that lacks what was committed last takes over. That is lost; all agree on what is left.
+test_older_server() {
+    stop_postgres
+    cp -a "$CLUSTER/data" "$CLUSTER/standby"
+    resume_postgres
+    back "before"
+    send >/dev/null
+    send >/dev/null
+    number=$((number - 2))
+    stop_postgres
+    rm -rf "$CLUSTER/data"
+    mv "$CLUSTER/standby" "$CLUSTER/data"
+    resume_postgres
+    back "an older server"
+    send >/dev/null
+    counted_once "an older server"
+    knows_what_is_there() { [ "$(model .rows)" = "$(sql 'SELECT count(*) FROM trendline_rows')" ]; }
+    check_equal "an older server: no more is known than it has" yes \
+        "$(wait_until 5 knows_what_is_there && echo yes)"
+}
+
 test_connections() {
     sql 'ALTER ROLE trendline CONNECTION LIMIT 0' >/dev/null # does not hold for a superuser
     sql "CREATE ROLE plain LOGIN CONNECTION LIMIT 0 PASSWORD '$PASSWORD'" >/dev/null
@@ -109,6 +130,7 @@ check_equal "a build" 200 "$(build)"
 test_stopped
 test_hangs
 test_killed
+test_older_server
 test_connections
 test_start_without
 check_equal "no password in the log" "" "$(grep -o "$PASSWORD" "$LOG")"

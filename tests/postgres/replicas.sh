@@ -104,6 +104,23 @@ test_build_elsewhere() {
     check_equal "is everybody's" 2 "$(curl -s "${urls[0]}/model" | jq .version)"
 }
 
+# Builds of all replicas race each other and the events.
+test_builds_at_once() {
+    local i pids=()
+    for ((i = 0; i < 12; i++)); do
+        (
+            curl -s -o /dev/null -d '{"a":1,"b":2,"target":3}' "${urls[i % REPLICAS]}/action"
+            curl -s -o /dev/null -w '%{http_code}\n' -X POST "${urls[i % REPLICAS]}/build"
+        ) >"$SCRATCH/build.$i" &
+        pids+=($!)
+    done
+    wait "${pids[@]}"
+    check_equal "builds at once" 12 "$(cat "$SCRATCH"/build.* | grep -c 200)"
+    check_equal "each a version" 14 "$(sql 'SELECT count(*) FROM trendline_models')"
+    check_equal "none knows less than the one before" t "$(sql 'SELECT bool_and(known) FROM (
+        SELECT events >= lag(events, 1, 0::bigint) OVER (ORDER BY version) FROM trendline_models) m(known)')"
+}
+
 # The union replayed into files gives the same bits.
 test_files() {
     new_data
@@ -154,6 +171,7 @@ write_at_once
 test_union
 test_freshness
 test_build_elsewhere
+test_builds_at_once
 test_files
 test_new_replica
 test_kept_sums
