@@ -44,7 +44,7 @@ SANITIZE := -fsanitize=address,undefined
 LIBDIR   := $(DESTDIR)$(PREFIX)/lib/trendline
 
 .DELETE_ON_ERROR:
-.PHONY: all binaries tests faults fuzzers run test test-faults test-postgres bench check-asan fuzz lint image test-image install clean help
+.PHONY: all binaries tests faults fuzzers run test test-faults test-postgres test-model bench check-asan fuzz lint image test-image install clean help
 
 all: ## build everything into build/
 	@tools/install-packages build
@@ -69,6 +69,10 @@ test-postgres: ## test events and models in PostgreSQL, one replica and several,
 	@tools/install-packages build run test postgres
 	@$(SUBMAKE) binaries
 	@BUILD=$(BUILD) tests/run tests/postgres
+
+test-model: ## check the argument of docs/replication.md: spin tries every order of a model's steps
+	@tools/install-packages model
+	@BUILD=$(BUILD) tests/run tests/model
 
 bench: ## measure against the limits and peers, into bench/RESULTS.md; takes half an hour
 	@tools/install-packages build run bench

@@ -380,7 +380,8 @@ static size_t events_allowed(const struct action *action)
     return part < EVENTS_MIN ? EVENTS_MIN : part > EVENTS_MAX ? EVENTS_MAX : part;
 }
 
-/* With the lock held. On failure nothing of the batch is stored. */
+/* With the lock held. On failure nothing of the batch is stored, as far as is known: a database may
+ * have committed it without our hearing of it. */
 static bool run_batch(struct action *action, struct error *error)
 {
     if (!store_catch_up(action->store, error))
