@@ -25,9 +25,8 @@ start_postgres() {
     [ "$(id -u)" -ne 0 ] || chown postgres:postgres "$CLUSTER"
     (cd "$CLUSTER" && as_server "$PROGRAM_DIR/initdb" -D "$CLUSTER/data" -A trust -U trendline -E UTF8 \
         --locale=C >/dev/null)
-    (cd "$CLUSTER" && exec setsid setpriv --pdeathsig=INT "$(command -v bash)" -c 'exec "$@"' - \
-        $([ "$(id -u)" -ne 0 ] || echo setpriv --reuid=postgres --regid=postgres --clear-groups) \
-        "$PROGRAM_DIR/postgres" -D data -p "$DATABASE_PORT" -k "$CLUSTER" >"$SCRATCH/postgres.log" 2>&1) &
+    (cd "$CLUSTER" && as_server "$PROGRAM_DIR/postgres" -D "$CLUSTER/data" -p "$DATABASE_PORT" \
+        -k "$CLUSTER" >"$SCRATCH/postgres.log" 2>&1) &
     on_exit "kill -INT \$(head -n 1 '$CLUSTER/data/postmaster.pid') 2>/dev/null; sleep 1"
     URI=postgresql://trendline@127.0.0.1:$DATABASE_PORT/postgres
     wait_until 30 sql 'SELECT 1'

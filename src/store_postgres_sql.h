@@ -48,7 +48,9 @@
 
 #define SQL_SESSION                                                                                \
     "SELECT set_config('statement_timeout', '2000', false), set_config('lock_timeout', '1500', "   \
-    "false), set_config('extra_float_digits', '1', false), set_config('synchronous_commit', CASE " \
+    "false), set_config('extra_float_digits', '1', false), "                                       \
+    "set_config('default_transaction_isolation', 'read committed', false), "                       \
+    "set_config('synchronous_commit', CASE "                                                       \
     "current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE "                             \
     "current_setting('synchronous_commit') END, false)"
 
