@@ -1,4 +1,4 @@
-/* The store's tables, made on the first connection of all. Private to store_postgres.c.
+/* The store's tables, made on the first connection of all. Private to store_postgres*.c.
  *
  * Plain SQL without triggers and locks across rows. What the hot path touches is keyed by writer
  * (trendline_writers, trendline_rows) or by id (trendline_ids). */

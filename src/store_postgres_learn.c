@@ -1,0 +1,332 @@
+/* The store on PostgreSQL: learning what was stored by anyone, from each writer's last position on.
+ */
+#include "json.h"
+#include "number.h"
+#include "store_postgres_sql.h"
+#include "store_replica.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SNAPSHOT_EVERY = 65536 /* events: what a new replica has to read at most, or thereabouts */
+};
+
+int64_t *replica_position(struct replica *store, int64_t writer)
+{
+    struct position *positions = (struct position *)store->positions.data;
+    size_t count = store->positions.length / sizeof *positions;
+    for (size_t i = 0; i < count; i++)
+        if (positions[i].writer == writer)
+            return &positions[i].number;
+    struct position added = {.writer = writer};
+    buffer_append(&store->positions, &added, sizeof added);
+    if (store->positions.failed) {
+        store->positions.failed = false;
+        return NULL;
+    }
+    return &((struct position *)store->positions.data)[count].number;
+}
+
+static bool load_schema(struct replica *store, struct error *error)
+{
+    if (!replica_ask(store, SQL_SCHEMA, 0, NULL, error))
+        return false;
+    if (postgres_rows(store->postgres, 0) == 0)
+        return error_set(error, ERROR_DAMAGED, "trendline_schema: the features' names are missing");
+    const char *text = postgres_text(store->postgres, 0, 0, 0);
+    struct json *names = json_parse(text, strlen(text), error);
+    store->schema = names ? schema_parse(names, error) : NULL;
+    json_free(names);
+    return store->schema && store_start_moments(&store->base, store->schema, error);
+}
+
+/* "1 5 7" and "100 3 8": the positions. */
+static bool read_positions(struct replica *store, const char *writers, const char *numbers,
+                           struct error *error)
+{
+    char *end;
+    for (; *writers; writers = end) {
+        int64_t *number = replica_position(store, strtoll(writers, &end, 10));
+        if (!number)
+            return error_memory(error);
+        *number = strtoll(numbers, (char **)&numbers, 10);
+    }
+    return true;
+}
+
+static bool parse_snapshot(const char *text, struct snapshot *snapshot, struct error *error)
+{
+    struct buffer copy = {0};
+    buffer_puts(&copy, text);
+    bool ok = !copy.failed ? snapshot_parse(snapshot, &copy, error) : error_memory(error);
+    buffer_free(&copy);
+    return ok;
+}
+
+/* The sums as somebody left them, so that a start does not depend on the number of events. Without
+ * them all events are read. */
+static bool load_moments(struct replica *store, struct error *error)
+{
+    struct snapshot snapshot;
+    struct postgres *postgres = store->postgres;
+    if (!replica_ask(store, SQL_MOMENTS, 0, NULL, error))
+        return false;
+    if (postgres_rows(postgres, 0) == 0)
+        return true;
+    if (!parse_snapshot(postgres_text(postgres, 0, 0, 0), &snapshot, error))
+        return false;
+    store->schema = snapshot.schema;
+    store->base.events = snapshot.moments;
+    store->base.learnt = store->snapshot_at = snapshot.position.seq;
+    return read_positions(store, postgres_text(postgres, 0, 0, 1), postgres_text(postgres, 0, 0, 2),
+                          error);
+}
+
+static bool damaged(int64_t writer, int64_t number, struct error *error)
+{
+    return error_set(error, ERROR_DAMAGED,
+                     "trendline_rows: event %lld of writer %lld is missing or not one of %s",
+                     (long long)number, (long long)writer, "these features");
+}
+
+/* "{1,2.5}" into a row of `count` doubles. */
+static bool parse_cells(const char *text, double *row, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strcspn(++text, ",}");
+        if (number_parse(text, length, &row[i]) != NUMBER_OK)
+            return false;
+        text += length;
+        if (*text != (i + 1 < count ? ',' : '}'))
+            return false;
+    }
+    return true;
+}
+
+static bool learn_row(struct replica *store, const double *row, struct error *error)
+{
+    if (moments_reserve_accepted(store->base.events, row) != MOMENTS_OK)
+        return error_memory(error);
+    moments_add(store->base.events, row);
+    store->base.learnt++;
+    return true;
+}
+
+/* Learns the rows of the last result, which have to follow upon *number without a gap. */
+static bool learn_result(struct replica *store, int64_t writer, int64_t *number,
+                         struct error *error)
+{
+    size_t columns = store->schema->count + 1, rows = postgres_rows(store->postgres, 0);
+    double *row = malloc(columns * sizeof *row);
+    bool ok = row || error_memory(error);
+    for (size_t i = 0; ok && i < rows; i++) {
+        ok = (postgres_number(store->postgres, 0, i, 0) == *number + 1 &&
+              parse_cells(postgres_text(store->postgres, 0, i, 1), row, columns)) ||
+             damaged(writer, *number + 1, error);
+        ok = ok && learn_row(store, row, error);
+        *number += ok;
+    }
+    free(row);
+    return ok;
+}
+
+bool replica_learn_tail(struct replica *store, struct position head, struct error *error)
+{
+    char writer[INTEGER_MAX], from[INTEGER_MAX], to[INTEGER_MAX];
+    int64_t *number = replica_position(store, head.writer);
+    if (!number)
+        return error_memory(error);
+    if (head.number < *number) {
+        replica_forget(store);
+        return error_set(error, ERROR_BUSY,
+                         "the database has gone back in time: reading all of it again");
+    }
+    if (!store->schema && !load_schema(store, error))
+        return false;
+    while (*number < head.number) {
+        const char *values[] = {replica_integer(head.writer, writer),
+                                replica_integer(*number, from), replica_integer(head.number, to)};
+        int64_t before = *number;
+        if (!replica_ask(store, SQL_TAIL, 3, values, error) ||
+            !learn_result(store, head.writer, number, error))
+            return false;
+        if (*number == before)
+            return damaged(head.writer, before + 1, error);
+    }
+    return true;
+}
+
+/* What there is, in one round trip. Models and train file come first: the events behind them were
+ * committed before. */
+static bool look(struct replica *store, int64_t *version, int64_t *revision, struct buffer *heads,
+                 struct error *error)
+{
+    struct postgres *postgres = store->postgres;
+    postgres_queue(postgres, SQL_VERSIONS, 0, NULL);
+    postgres_queue(postgres, SQL_TRAINED, 0, NULL);
+    postgres_queue(postgres, SQL_HEADS, 0, NULL);
+    if (!postgres_run(postgres, error))
+        return false;
+    *version = postgres_number(postgres, 0, 0, 0);
+    *revision = postgres_number(postgres, 1, 0, 0);
+    for (size_t i = 0; i < postgres_rows(postgres, 2); i++) {
+        struct position head = {postgres_number(postgres, 2, i, 0),
+                                postgres_number(postgres, 2, i, 1)};
+        buffer_append(heads, &head, sizeof head);
+    }
+    return !heads->failed || error_memory(error);
+}
+
+static bool refresh_train(struct replica *store, int64_t revision, struct error *error)
+{
+    struct snapshot train;
+    if (revision == store->revision)
+        return true;
+    if (!replica_ask(store, SQL_TRAIN, 0, NULL, error))
+        return false;
+    if (postgres_rows(store->postgres, 0) > 0) {
+        if (!parse_snapshot(postgres_text(store->postgres, 0, 0, 1), &train, error))
+            return false;
+        revision = postgres_number(store->postgres, 0, 0, 0);
+        snapshot_free(&store->base.train);
+        store->base.train = train;
+    } else {
+        snapshot_free(&store->base.train);
+    }
+    store->revision = revision;
+    return true;
+}
+
+static struct model *fetch_model(struct replica *store, int64_t version, struct error *error)
+{
+    char number[INTEGER_MAX];
+    const char *values[] = {replica_integer(version, number)};
+    if (!replica_ask(store, SQL_MODEL, 1, values, error))
+        return NULL;
+    const char *text =
+        postgres_rows(store->postgres, 0) > 0 ? postgres_text(store->postgres, 0, 0, 0) : "";
+    return model_parse(text, strlen(text), error);
+}
+
+/* The same version as `built`, of all that is known by now. */
+static struct model *move_model(const struct replica *store, const struct model *built)
+{
+    struct error error;
+    if (!store->base.config->learn_online || store->base.learnt <= built->events ||
+        !schema_equal(built->schema, store_schema(&store->base)))
+        return NULL;
+    struct moments *moments = store_moments(&store->base, &error);
+    struct model *model = moments ? model_new(store_schema(&store->base), moments, &error) : NULL;
+    moments_free(moments);
+    if (!model)
+        return NULL; /* the one that was built does for now */
+    model->version = built->version;
+    model->events = store->base.learnt;
+    memcpy(model->created, built->created, sizeof model->created);
+    return model;
+}
+
+/* Another replica's build becomes the current model here. */
+static bool refresh_model(struct replica *store, int64_t version, struct error *error)
+{
+    struct error none;
+    model_file_refresh(&store->base.model, &none);
+    const struct model *current = store->base.model.model;
+    store->version = version;
+    if (version == 0 || (current && current->version == version))
+        return true;
+    struct model *built = fetch_model(store, version, error);
+    if (!built)
+        return false;
+    struct model *moved = move_model(store, built);
+    if (moved) {
+        model_free(built);
+        built = moved;
+    }
+    if (model_file_publish(&store->base.model, built, true, error))
+        return true;
+    model_free(built);
+    return false;
+}
+
+static bool learn_tails(struct replica *store, const struct buffer *heads, struct error *error)
+{
+    const struct position *head = (const struct position *)heads->data;
+    size_t count = heads->length / sizeof *head;
+    for (size_t i = 0; i < count; i++)
+        if (!replica_learn_tail(store, head[i], error))
+            return false;
+    return true;
+}
+
+bool postgres_snapshot(struct store *base, struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    struct buffer writers = {0}, numbers = {0}, text = {0};
+    char events[INTEGER_MAX];
+    if (store->base.learnt - store->snapshot_at < SNAPSHOT_EVERY)
+        return true;
+    const struct position *positions = (const struct position *)store->positions.data;
+    size_t count = store->positions.length / sizeof *positions;
+    for (size_t i = 0; i < count; i++) {
+        buffer_printf(&writers, "%c%lld", i ? ',' : '{', (long long)positions[i].writer);
+        buffer_printf(&numbers, "%c%lld", i ? ',' : '{', (long long)positions[i].number);
+    }
+    buffer_puts(&writers, "}");
+    buffer_puts(&numbers, "}");
+    snapshot_format(&(struct snapshot){.schema = store->schema,
+                                       .moments = store->base.events,
+                                       .position = {.seq = store->base.learnt}},
+                    &text);
+    const char *values[] = {replica_integer(store->base.learnt, events), replica_text(&writers),
+                            replica_text(&numbers), replica_text(&text)};
+    bool ok = values[1] && values[2] && values[3]
+                  ? replica_ask(store, SQL_SET_MOMENTS, 4, values, error)
+                  : error_memory(error);
+    buffer_free(&writers);
+    buffer_free(&numbers);
+    buffer_free(&text);
+    store->snapshot_at = ok ? store->base.learnt : store->snapshot_at;
+    return ok;
+}
+
+/* At the start: the last build where there is no model yet, so that a new replica serves before it
+ * has learnt; then the kept sums, before anyone looks how far the writers are by now. */
+static bool load(struct replica *store, struct error *error)
+{
+    struct error none;
+    if (store->loaded)
+        return true;
+    if (!replica_ask(store, SQL_VERSIONS, 0, NULL, error))
+        return false;
+    int64_t version = postgres_number(store->postgres, 0, 0, 0);
+    store->loaded =
+        (model_file_refresh(&store->base.model, &none) || refresh_model(store, version, error)) &&
+        load_moments(store, error);
+    return store->loaded;
+}
+
+bool replica_learn_news(struct replica *store, struct error *error)
+{
+    struct buffer heads = {0};
+    int64_t version, revision;
+    bool ok = load(store, error) && look(store, &version, &revision, &heads, error) &&
+              learn_tails(store, &heads, error) && refresh_train(store, revision, error) &&
+              refresh_model(store, version, error);
+    buffer_free(&heads);
+    return ok;
+}
+
+bool postgres_catch_up(struct store *base, struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    if (!postgres_connect(store->postgres, error))
+        return false;
+    if (!replica_learn_news(store, error)) {
+        if (!store->loaded)
+            replica_forget(store);
+        return false;
+    }
+    return postgres_snapshot(base, error);
+}
