@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char id_option[] = "_id";
+static const char id_option[] = "_id", time_option[] = "_time";
 
 static enum event_result read_value(struct event_reader *reader, struct json **json,
                                     struct error *error)
@@ -134,10 +134,10 @@ bool event_reader_next_flat(struct event_reader *reader, const struct schema *sc
     size_t length, used;
     if (reader->body.is_table || reader->ahead || !flat_object_begin(flat, schema, true) ||
         !json_stream_peek(&reader->body.json, &text, &length) ||
-        (used = flat_object_read(flat, text, length)) == 0)
+        (used = flat_object_read(flat, text, length)) == 0 || (reader->wants_id && !flat->event.id))
         return false;
     json_stream_take(&reader->body.json, used);
-    *event = (struct event){.row = flat->row, .id = flat->id, .id_length = flat->id_length};
+    *event = flat->event;
     return true;
 }
 
@@ -152,10 +152,14 @@ struct names {
     size_t count;
 };
 
+static bool is_option(const char *name)
+{
+    return strcmp(name, id_option) == 0 || strcmp(name, time_option) == 0;
+}
+
 static void add_feature(struct names *names, const char *name)
 {
-    if (strcmp(name, SCHEMA_TARGET) != 0 && strcmp(name, id_option) != 0 &&
-        names->count <= SCHEMA_FEATURES_MAX)
+    if (strcmp(name, SCHEMA_TARGET) != 0 && !is_option(name) && names->count <= SCHEMA_FEATURES_MAX)
         names->list[names->count++] = name;
 }
 
@@ -172,11 +176,11 @@ struct schema *event_reader_schema(const struct event_reader *reader, struct err
     return schema_new(names.list, names.count, error);
 }
 
-void binding_object(struct binding *binding, const struct json *object, const char *skip)
+void binding_object(struct binding *binding, const struct json *object, bool is_event)
 {
     for (const struct json *member = json_first(object); member; member = json_next(member)) {
         const char *name = json_name(member);
-        if (skip && strcmp(name, skip) == 0)
+        if (is_event && is_option(name))
             continue;
         if (json_kind(member) != JSON_NUMBER)
             binding_value(binding, name, BINDING_NOT_A_NUMBER, 0);
@@ -208,16 +212,27 @@ static bool take_id(struct event_reader *reader, const char *text, size_t length
     return true;
 }
 
+/* The member of an option; NULL: it is not there. False: it is there twice. */
+static bool find_option(const struct event_reader *reader, const char *name,
+                        const struct json **member, struct error *error)
+{
+    *member = json_get(reader->json, name);
+    for (const struct json *other = *member ? json_next(*member) : NULL; other;
+         other = json_next(other))
+        if (strcmp(json_name(other), name) == 0)
+            return error_set(error, ERROR_UNUSABLE, "\"%s\" is repeated", name);
+    return true;
+}
+
 /* A string; a whole number is taken for its digits, since database keys are such. */
 static bool take_member_id(struct event_reader *reader, struct event *event, struct error *error)
 {
     char digits[NUMBER_TEXT_MAX];
-    const struct json *member = json_get(reader->json, id_option);
+    const struct json *member;
+    if (!find_option(reader, id_option, &member, error))
+        return false;
     if (!member)
-        return true;
-    for (const struct json *other = json_next(member); other; other = json_next(other))
-        if (strcmp(json_name(other), id_option) == 0)
-            return error_set(error, ERROR_UNUSABLE, "\"_id\" is repeated");
+        return !reader->wants_id || error_set(error, ERROR_UNUSABLE, "missing \"_id\"");
     if (json_kind(member) == JSON_STRING)
         return take_id(reader, json_string(member), strlen(json_string(member)), event, error);
     if (json_kind(member) != JSON_NUMBER || fabs(json_number(member)) > 0x1p53 ||
@@ -225,6 +240,20 @@ static bool take_member_id(struct event_reader *reader, struct event *event, str
         return error_set(error, ERROR_UNUSABLE,
                          "_id must be a string or a whole number up to 2^53");
     return take_id(reader, digits, number_format(json_number(member), digits), event, error);
+}
+
+static bool take_member_time(struct event_reader *reader, struct event *event, struct error *error)
+{
+    const struct json *member;
+    if (!find_option(reader, time_option, &member, error))
+        return false;
+    if (!member)
+        return true;
+    const char *text = json_kind(member) == JSON_STRING ? json_string(member) : "";
+    event->time = reader->time;
+    return timestamp_parse(text, strlen(text), reader->time) ||
+           error_set(error, ERROR_UNUSABLE,
+                     "_time must be a moment in UTC such as \"2026-11-20T22:00:00.123Z\"");
 }
 
 static bool take_cell_id(struct event_reader *reader, struct event *event, struct error *error)
@@ -256,10 +285,11 @@ bool event_reader_bind(struct event_reader *reader, const struct schema *schema,
     if (reader->body.is_table)
         bind_cells(reader);
     else
-        binding_object(binding, reader->json, id_option);
+        binding_object(binding, reader->json, true);
     if (!binding_end(binding, error))
         return false;
     event->row = binding->row;
-    return reader->body.is_table ? take_cell_id(reader, event, error)
-                                 : take_member_id(reader, event, error);
+    return reader->body.is_table
+               ? take_cell_id(reader, event, error)
+               : take_member_id(reader, event, error) && take_member_time(reader, event, error);
 }

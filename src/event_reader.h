@@ -5,6 +5,7 @@
 #include "binding.h"
 #include "body.h"
 #include "error.h"
+#include "event.h"
 #include "flat_object.h"
 #include "ids.h"
 #include "json.h"
@@ -12,12 +13,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-
-struct event {
-    const double *row; /* the schema's features, then the target */
-    const char *id;    /* escaped as in the journal, not terminated; NULL: none */
-    size_t id_length;
-};
 
 /* JSON bodies of up to so many bytes are parsed whole before the first event is fetched: of a body
  * with a fault nothing is taken then. Longer ones are streamed, and what stands before the fault
@@ -34,7 +29,9 @@ struct event_reader {
     struct binding binding;
     struct buffer id_text; /* of a table's row */
     struct buffer id;      /* escaped, with its quotes */
+    char time[TIMESTAMP_MAX];
     struct flat_object flat;
+    bool wants_id; /* refuses events without one; false unless set after event_reader_open */
 };
 
 /* As body_open, or what is wrong with a short body's JSON; to be closed in any case. The reader
@@ -67,8 +64,7 @@ bool event_reader_bind(struct event_reader *reader, const struct schema *schema,
 /* True when the body was one JSON object and nothing else; to be asked at EVENT_END. */
 bool event_reader_is_single(const struct event_reader *reader, size_t fetched);
 
-/* Binds all members of a JSON object but the options named in `skip` (NULL: none) by their names.
- */
-void binding_object(struct binding *binding, const struct json *object, const char *skip);
+/* Binds all members of a JSON object by their names, but an event's options when `is_event`. */
+void binding_object(struct binding *binding, const struct json *object, bool is_event);
 
 #endif

@@ -126,30 +126,42 @@ static bool is_printable_ascii(const char *text, size_t length)
     return true;
 }
 
-static bool take_text_id(struct flat_object *flat, struct cursor *cursor)
+static bool take_text_id(struct event *event, struct cursor *cursor)
 {
-    return take_string(cursor, &flat->id, &flat->id_length) && flat->id_length > 0 &&
-           flat->id_length <= IDS_LENGTH_MAX && is_printable_ascii(flat->id, flat->id_length);
+    return take_string(cursor, &event->id, &event->id_length) && event->id_length > 0 &&
+           event->id_length <= IDS_LENGTH_MAX && is_printable_ascii(event->id, event->id_length);
 }
 
 /* A whole number without sign, fraction or exponent, of so few digits that it would be written the
  * same again. */
-static bool take_number_id(struct flat_object *flat, struct cursor *cursor)
+static bool take_number_id(struct event *event, struct cursor *cursor)
 {
-    flat->id = cursor->at;
+    event->id = cursor->at;
     while (cursor->at < cursor->end && is_digit(*cursor->at))
         cursor->at++;
-    flat->id_length = (size_t)(cursor->at - flat->id);
-    return flat->id_length > 0 && flat->id_length <= ID_DIGITS_MAX &&
-           (flat->id[0] != '0' || flat->id_length == 1) && cursor->at < cursor->end &&
+    event->id_length = (size_t)(cursor->at - event->id);
+    return event->id_length > 0 && event->id_length <= ID_DIGITS_MAX &&
+           (event->id[0] != '0' || event->id_length == 1) && cursor->at < cursor->end &&
            (*cursor->at == ',' || *cursor->at == '}' || *cursor->at == ' ');
 }
 
 static bool take_id(struct flat_object *flat, struct cursor *cursor)
 {
-    if (flat->id || !flat->with_target || cursor->at == cursor->end)
+    struct event *event = &flat->event;
+    if (event->id || !flat->with_target || cursor->at == cursor->end)
         return false;
-    return *cursor->at == '"' ? take_text_id(flat, cursor) : take_number_id(flat, cursor);
+    return *cursor->at == '"' ? take_text_id(event, cursor) : take_number_id(event, cursor);
+}
+
+static bool take_time(struct flat_object *flat, struct cursor *cursor)
+{
+    const char *text;
+    size_t length;
+    if (flat->event.time || !flat->with_target || !take_string(cursor, &text, &length) ||
+        !timestamp_parse(text, length, flat->time))
+        return false;
+    flat->event.time = flat->time;
+    return true;
 }
 
 static bool take_value(struct flat_object *flat, struct cursor *cursor, const char *name,
@@ -157,6 +169,8 @@ static bool take_value(struct flat_object *flat, struct cursor *cursor, const ch
 {
     if (is_called("_id", name, length))
         return take_id(flat, cursor);
+    if (is_called("_time", name, length))
+        return take_time(flat, cursor);
     long field = find_field(flat, *taken, name, length);
     if (field < 0 || flat->seen[field] == flat->row_number)
         return false;
@@ -171,7 +185,7 @@ size_t flat_object_read(struct flat_object *flat, const char *text, size_t lengt
     size_t taken = 0;
     const char *name;
     size_t name_length;
-    flat->id = NULL;
+    flat->event = (struct event){.row = flat->row};
     flat->row_number++;
     if (!take(&cursor, '{'))
         return 0;

@@ -1,12 +1,14 @@
 /* Flat object: the common kind of JSON row, read in one pass without a tree. It has plain numbers,
- * all of a schema's features once, names without escapes, and perhaps an `_id`.
+ * all of a schema's features once, names without escapes, and perhaps `_id` and `_time`.
  *
  * Whatever is not just so is left to json_parse and struct binding, which know what to say of it:
  * a row is taken here only where these two would take the same row. */
 #ifndef TRENDLINE_FLAT_OBJECT_H
 #define TRENDLINE_FLAT_OBJECT_H
 
+#include "event.h"
 #include "schema.h"
+#include "timestamp.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,8 +22,8 @@ struct flat_object {
     double *row;    /* `count` values, then the target; owned */
     uint64_t *seen; /* owned; the number of the row that last had the field */
     uint64_t row_number;
-    const char *id; /* of the row last read, into its text, as in the journal; NULL: none */
-    size_t id_length;
+    struct event event; /* the row last read: `row`, and an id within its text */
+    char time[TIMESTAMP_MAX];
 };
 
 /* Rows of this schema are wanted; the same one again costs nothing. False without memory. */

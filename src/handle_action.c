@@ -6,8 +6,8 @@
  * fills the memory nor keeps others waiting. While one batch is being synced the next gathers in
  * the sockets by itself. */
 #include "clock.h"
-#include "event_reader.h"
 #include "handler.h"
+#include "intake.h"
 #include "json.h"
 #include "learn.h"
 #include "store.h"
@@ -200,41 +200,13 @@ static void refuse(struct action_request *pending, const struct error *error)
         buffer_append(&pending->refusals, error, sizeof *error);
 }
 
-/* Binds the fetched event. The very first one of the store makes the schema, if it is good itself.
- */
-static bool bind_event(struct action *action, struct action_request *pending, struct event *event,
-                       struct error *error)
-{
-    const struct schema *schema = store_schema(action->store);
-    if (schema)
-        return event_reader_bind(&pending->reader, schema, event, error);
-    struct schema *first = event_reader_schema(&pending->reader, error);
-    bool ok = first && store_set_schema(action->store, first, error) &&
-              event_reader_bind(&pending->reader, store_schema(action->store), event, error);
-    if (first && !ok)
-        store_unset_schema(action->store);
-    schema_free(first);
-    return ok;
-}
-
-/* Puts a bound event into the open batch. */
-static void add_bound(struct action *action, struct action_request *pending,
-                      const struct event *event)
+/* Puts an event into the open batch. */
+static void add(struct action *action, struct action_request *pending, const struct event *event)
 {
     struct error error;
     size_t ticket;
-    if (store_add(action->store, event->row, event->id, event->id_length, &ticket, &error))
+    if (store_add(action->store, event, &ticket, &error))
         take(pending, ticket);
-    else
-        refuse(pending, &error);
-}
-
-static void add_fetched(struct action *action, struct action_request *pending)
-{
-    struct event event;
-    struct error error;
-    if (bind_event(action, pending, &event, &error))
-        add_bound(action, pending, &event);
     else
         refuse(pending, &error);
 }
@@ -264,22 +236,22 @@ static void take_event(struct action *action, struct action_request *pending)
 {
     struct event event;
     struct error error;
-    const struct schema *schema = store_event_schema(action->store); /* once there, it stays */
-    if (schema && event_reader_next_flat(&pending->reader, schema, &event)) {
+    switch (intake_next(action->store, &pending->reader, &event, &error)) {
+    case EVENT_FETCHED:
         pending->fetched++;
-        add_bound(action, pending, &event);
+        add(action, pending, &event);
         return;
-    }
-    enum event_result result = event_reader_fetch(&pending->reader, &error);
-    pending->fetched += result == EVENT_FETCHED || result == EVENT_REFUSED;
-    if (result == EVENT_FETCHED)
-        add_fetched(action, pending);
-    else if (result == EVENT_REFUSED)
+    case EVENT_REFUSED:
+        pending->fetched++;
         refuse(pending, &error);
-    else
-        end_reading(pending);
-    if (result == EVENT_BROKEN)
+        return;
+    case EVENT_BROKEN:
         pending->broken = error;
+        break;
+    case EVENT_END:
+        break;
+    }
+    end_reading(pending);
 }
 
 /* Takes up to `allowed` events of one request into the open batch, and its end if it comes then. */

@@ -102,7 +102,7 @@ static bool predict_object(struct predict *predict, const char *text, size_t len
     bool ok = json_kind(object) == JSON_OBJECT ||
               error_set(error, ERROR_UNUSABLE, "a row must be a JSON object of named numbers");
     if (ok && (ok = binding_begin(binding, predict->model.model->schema, false, error)))
-        binding_object(binding, object, NULL);
+        binding_object(binding, object, false);
     json_free(object);
     return ok && binding_end(binding, error) && keep_prediction(predict, binding->row, error);
 }

@@ -1,6 +1,7 @@
 #include "journal.h"
 
 #include "journal_line.h"
+#include "timestamp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,14 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
     READ_SIZE = 256 << 10,
-    BATCH_MAX =
-        256 << 20, /* no batch is near as large: a longer one is damage, not a reason to swap */
-    TIME_MAX = 32
+    /* no batch is near as large: a longer one is damage, not a reason to swap */
+    BATCH_MAX = 256 << 20
 };
 
 struct journal {
@@ -24,7 +23,7 @@ struct journal {
     struct line_layout layout; /* empty until the schema is known */
     struct buffer batch;       /* the open batch's lines, the last one unfinished */
     size_t batch_lines, last_line;
-    char time[TIME_MAX]; /* the open batch's */
+    char time[TIMESTAMP_MAX]; /* the open batch's */
     struct buffer scratch;
     bool uncut; /* a failed write may have left bytes behind end.offset */
 };
@@ -368,30 +367,40 @@ bool journal_replay(struct journal *journal, int64_t known, journal_visitor *vis
     return ok;
 }
 
-/* ------------------------------------------------------------------ writing */
-
-static void write_time(char text[static TIME_MAX])
+bool journal_visit(struct journal *journal, struct journal_position until, journal_visitor *visit,
+                   void *context, struct error *error)
 {
-    struct timespec now;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t used = strftime(text, TIME_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text + used, TIME_MAX - used, ".%03ldZ", now.tv_nsec / 1000000);
+    struct batch_scan scan = {0};
+    bool ok = true;
+    while (ok && journal->end.seq < until.seq)
+        switch (scan_batch(journal, &scan, error)) {
+        case SCAN_BATCH:
+            ok = visit_batch(journal, &scan, visit, context, error);
+            break;
+        case SCAN_END:
+            ok = damaged(journal, &scan, error);
+            break;
+        case SCAN_ERROR:
+            ok = false;
+        }
+    buffer_free(&scan.text);
+    return ok;
 }
 
-int64_t journal_add(struct journal *journal, const char *id, size_t id_length, const double *row,
-                    uint64_t *offset)
+/* ------------------------------------------------------------------ writing */
+
+int64_t journal_add(struct journal *journal, const struct event *event, uint64_t *offset)
 {
     if (journal->batch_lines == 0)
-        write_time(journal->time);
+        timestamp_now(journal->time);
     else
         line_finish(&journal->batch, journal->last_line, 0);
     journal->last_line = journal->batch.length;
     journal->batch_lines++;
     *offset = journal->end.offset + journal->last_line;
     int64_t seq = journal->end.seq + (int64_t)journal->batch_lines;
-    line_write(&journal->layout, &journal->batch, seq, journal->time, id, id_length, row);
+    line_write(&journal->layout, &journal->batch, seq, event->time ? event->time : journal->time,
+               event);
     return seq;
 }
 

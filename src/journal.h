@@ -4,19 +4,22 @@
  *
  *   {"_seq":18,"_time":"2026-11-20T22:00:00.123Z","_id":"…","a":1,"target":7,"_batch":3,"_crc":"1a2b3c4d"}
  *
- * `_seq` counts from 1 without gaps, so it is the line's number too. `_id` is there when the client
- * gave one. Lines are written in batches, one write and one fdatasync each; the last line of a
- * batch carries `_batch`, the number of its lines. `_crc` is the CRC-32 (zlib's) of the line up to
+ * `_seq` counts from 1 without gaps, so it is the line's number too. `_time` is when the event was
+ * stored, unless it came with a time of its own. `_id` is there when the client gave one. Lines are
+ * written in batches, one write and one fdatasync each; the last line of a batch carries `_batch`,
+ * the number of its lines. `_crc` is the CRC-32 (zlib's) of the line up to
  * `,"_crc"`.
  *
  * After a crash a batch without its last line was never acknowledged and is cut; anything else that
  * is not as it was written is damage, and an error that names the line.
  *
- * Every function but journal_open and journal_close wants the volume's lock to be held. */
+ * Every function but journal_open, journal_close and journal_visit wants the volume's lock to be
+ * held. */
 #ifndef TRENDLINE_JOURNAL_H
 #define TRENDLINE_JOURNAL_H
 
 #include "error.h"
+#include "event.h"
 #include "schema.h"
 
 #include <stdbool.h>
@@ -33,10 +36,8 @@ struct journal_position {
 
 struct journal_event {
     int64_t seq;
-    uint64_t offset; /* of its line */
-    const char *id;  /* as it stands in the line (escaped), not terminated; NULL: none */
-    size_t id_length;
-    const double *row; /* the features in the schema's order, then the target */
+    uint64_t offset;    /* of its line */
+    struct event event; /* its time is not terminated either, but has TIMESTAMP_LENGTH bytes */
 };
 
 struct journal;
@@ -65,10 +66,14 @@ typedef bool journal_visitor(void *context, const struct journal_event *event, s
 bool journal_replay(struct journal *journal, int64_t known, journal_visitor *visit, void *context,
                     struct error *error);
 
-/* Puts an event behind the open batch (needs a schema; `id` escaped as in json_write_string,
- * without quotes, or NULL) and returns its sequence number; its line's offset goes to *offset. */
-int64_t journal_add(struct journal *journal, const char *id, size_t id_length, const double *row,
-                    uint64_t *offset);
+/* Visits the events behind the position up to `until`, the end of a complete batch, and moves the
+ * position there. What is complete never changes, so that this wants no lock. */
+bool journal_visit(struct journal *journal, struct journal_position until, journal_visitor *visit,
+                   void *context, struct error *error);
+
+/* Puts an event behind the open batch (needs a schema) and returns its sequence number; its line's
+ * offset goes to *offset. */
+int64_t journal_add(struct journal *journal, const struct event *event, uint64_t *offset);
 size_t journal_open_bytes(const struct journal *journal); /* size of the open batch */
 
 /* Writes the open batch and syncs it: when this returns true it is on stable storage. Otherwise the

@@ -2,6 +2,7 @@
 
 #include "json.h"
 #include "number.h"
+#include "timestamp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,21 +56,21 @@ static void write_integer(struct buffer *out, uint64_t value)
 }
 
 void line_write(const struct line_layout *layout, struct buffer *out, int64_t seq, const char *time,
-                const char *id, size_t id_length, const double *row)
+                const struct event *event)
 {
     buffer_puts(out, seq_key);
     write_integer(out, (uint64_t)seq);
     buffer_puts(out, time_key);
     buffer_puts(out, time);
     buffer_puts(out, "\"");
-    if (id) {
+    if (event->id) {
         buffer_puts(out, id_key);
-        buffer_append(out, id, id_length);
+        buffer_append(out, event->id, event->id_length);
         buffer_puts(out, "\"");
     }
     for (size_t i = 0; i <= layout->schema->count; i++) {
         buffer_append(out, layout->keys[i].data, layout->keys[i].length);
-        json_write_number(out, row[i]);
+        json_write_number(out, event->row[i]);
     }
 }
 
@@ -184,16 +185,15 @@ bool line_check(const char *line, size_t length, int64_t *seq, size_t *batch)
 }
 
 bool line_read(const struct line_layout *layout, const char *line, size_t length,
-               struct journal_event *event)
+               struct journal_event *read)
 {
     struct cursor cursor = {line, line + length - TAIL_LENGTH};
-    const char *time;
+    struct event *event = &read->event;
     size_t time_length;
-    event->id = NULL;
-    event->id_length = 0;
-    event->row = layout->row;
-    if (!take_literal(&cursor, seq_key) || !take_integer(&cursor, &event->seq) ||
-        !take_literal(&cursor, time_key) || !take_string(&cursor, &time, &time_length))
+    *event = (struct event){.row = layout->row};
+    if (!take_literal(&cursor, seq_key) || !take_integer(&cursor, &read->seq) ||
+        !take_literal(&cursor, time_key) || !take_string(&cursor, &event->time, &time_length) ||
+        time_length != TIMESTAMP_LENGTH)
         return false;
     if (take_literal(&cursor, id_key) && !take_string(&cursor, &event->id, &event->id_length))
         return false;

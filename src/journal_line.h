@@ -18,14 +18,14 @@ void line_layout_free(struct line_layout *layout);
 /* Appends all of a line but its end, which line_finish adds when it is known whether the batch ends
  * with this line (`batch` lines; 0: it does not). `start` is where the line begins in `out`. */
 void line_write(const struct line_layout *layout, struct buffer *out, int64_t seq, const char *time,
-                const char *id, size_t id_length, const double *row);
+                const struct event *event);
 void line_finish(struct buffer *out, size_t start, size_t batch);
 
 /* Whether the line (without its newline) is as it was written, by its checksum. Then *seq is its
  * sequence number, *batch the number of lines in the batch that it ends, or 0. */
 bool line_check(const char *line, size_t length, int64_t *seq, size_t *batch);
 
-/* Reads a line that line_check accepted; event->row is layout->row, event->id points into the line.
+/* Reads a line that line_check accepted; the row is layout->row, id and time point into the line.
  * False when the features are not the layout's. */
 bool line_read(const struct line_layout *layout, const char *line, size_t length,
                struct journal_event *event);

@@ -7,6 +7,7 @@
 #include "serve.h"
 #include "service.h"
 #include "sum.h"
+#include "transfer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,6 +26,9 @@ static const char HELP[] =
     "usage: trendline serve     regression over HTTP: POST /action, POST /build, GET /predict\n"
     "       trendline sum       input.txt -> output.txt: the sum of its numbers\n"
     "       trendline batch     train.tsv, test.tsv -> output.txt: one prediction a line\n"
+    "       trendline export    all events to standard output, as NDJSON\n"
+    "       trendline import    events from standard input; those that are stored stay as they "
+    "are\n"
     "       trendline health    is the service on PORT of this machine alive?\n"
     "       trendline --help | --version\n"
     "       trendline COMMAND…  any other command is executed as it is\n"
@@ -94,6 +98,26 @@ static int run_job(bool (*job)(const char *directory, struct error *error), cons
                         &error);
 }
 
+static int run_transfer(bool (*transfer)(const struct config *config, struct error *error),
+                        const struct config *config)
+{
+    struct error error = {0};
+    struct owner owner;
+    return report(owner_of(config->data_dir, &owner, &error) && owner_become(&owner, &error) &&
+                      transfer(config, &error),
+                  &error);
+}
+
+static int run_export(const struct config *config)
+{
+    return run_transfer(export_run, config);
+}
+
+static int run_import(const struct config *config)
+{
+    return run_transfer(import_run, config);
+}
+
 static int run_sum(const struct config *config)
 {
     return run_job(sum_run, config->data_dir);
@@ -108,8 +132,9 @@ static const struct command {
     const char *name;
     int (*run)(const struct config *config);
 } COMMANDS[] = {
-    {"serve", run_serve},   {"sum", run_sum},         {"batch", run_batch},
-    {"health", run_health}, {"prepare", run_prepare}, /* the last for `serve` alone */
+    {"serve", run_serve},     {"sum", run_sum},       {"batch", run_batch},
+    {"export", run_export},   {"import", run_import}, {"health", run_health},
+    {"prepare", run_prepare}, /* for `serve` alone */
 };
 
 static const struct command *find_command(const char *name)

@@ -6,28 +6,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
-
-enum { LOCK_WAIT_MS = 10000, LOCK_POLL_MS = 5 };
-
-static bool wait_for_lock(struct store *store, struct error *error)
-{
-    const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
-    for (int waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_POLL_MS) {
-        switch (store_lock(store, error)) {
-        case LOCK_HELD:
-            return true;
-        case LOCK_ERROR:
-            return false;
-        case LOCK_WAIT:
-            nanosleep(&pause, NULL);
-        }
-    }
-    store_unlock(store);
-    return error_set(error, ERROR_BUSY,
-                     "another process has held the lock of the data directory for %d seconds",
-                     LOCK_WAIT_MS / 1000);
-}
 
 /* Whether a model was ever built here; then the current one is there. */
 static bool restore_model(struct store *store, bool *built, struct error *error)
@@ -74,7 +52,7 @@ bool prepare_run(const struct config *config, struct error *error)
     struct store *store = store_open(config, error);
     if (!store)
         return error->kind == ERROR_FULL && prepare_read_only(config, error);
-    bool ok = wait_for_lock(store, error) && prepare_store(store, config, error);
+    bool ok = store_wait_lock(store, error) && prepare_store(store, config, error);
     if (!ok && config->postgres.length > 0 && error->kind == ERROR_BUSY) {
         /* the service says 503 until the database is there, and looks for it */
         fprintf(stderr, "trendline: warning: %s\n", error->text);

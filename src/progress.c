@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BAR_WIDTH = 40, STEPS = 200 };
+enum { BAR_WIDTH = 40, STEPS = 200, COUNT_STEP = 10000 };
 
 void progress_begin(struct progress *progress, const char *label, const char *path)
 {
@@ -17,7 +17,16 @@ void progress_begin(struct progress *progress, const char *label, const char *pa
     progress->next = progress->step;
 }
 
-void progress_draw(struct progress *progress, uint64_t done)
+void progress_begin_count(struct progress *progress, const char *label, uint64_t total)
+{
+    *progress = (struct progress){.label = label, .total = total, .next = UINT64_MAX};
+    if (!isatty(STDERR_FILENO))
+        return;
+    progress->step = total ? total / STEPS + 1 : COUNT_STEP;
+    progress->next = progress->step;
+}
+
+static void draw_bar(const struct progress *progress, uint64_t done)
 {
     static const char full[] = "########################################";
     if (done > progress->total) /* the file is growing */
@@ -26,6 +35,14 @@ void progress_draw(struct progress *progress, uint64_t done)
     int width = (int)(share * BAR_WIDTH);
     fprintf(stderr, "\r%s [%-*.*s] %3d%%", progress->label, BAR_WIDTH, width, full,
             (int)(share * 100));
+}
+
+void progress_draw(struct progress *progress, uint64_t done)
+{
+    if (progress->total)
+        draw_bar(progress, done);
+    else
+        fprintf(stderr, "\r%s %llu", progress->label, (unsigned long long)done);
     fflush(stderr);
     progress->drawn = true;
     progress->next = done + progress->step;

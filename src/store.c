@@ -2,6 +2,9 @@
 #include "store_methods.h"
 
 #include <string.h>
+#include <time.h>
+
+enum { LOCK_WAIT_MS = 10000, LOCK_POLL_MS = 5 };
 
 struct store *store_open(const struct config *config, struct error *error)
 {
@@ -18,6 +21,25 @@ void store_close(struct store *store)
 enum lock_result store_lock(struct store *store, struct error *error)
 {
     return lock_try(&store->lock, error);
+}
+
+bool store_wait_lock(struct store *store, struct error *error)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
+    for (int waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_POLL_MS) {
+        switch (store_lock(store, error)) {
+        case LOCK_HELD:
+            return true;
+        case LOCK_ERROR:
+            return false;
+        case LOCK_WAIT:
+            nanosleep(&pause, NULL);
+        }
+    }
+    store_unlock(store);
+    return error_set(error, ERROR_BUSY,
+                     "another process has held the lock of the data directory for %d seconds",
+                     LOCK_WAIT_MS / 1000);
 }
 
 bool store_unlock(struct store *store)
@@ -78,10 +100,9 @@ void store_unset_schema(struct store *store)
     store->proposed = NULL;
 }
 
-bool store_add(struct store *store, const double *row, const char *id, size_t id_length,
-               size_t *ticket, struct error *error)
+bool store_add(struct store *store, const struct event *event, size_t *ticket, struct error *error)
 {
-    return store->methods->add(store, row, id, id_length, ticket, error);
+    return store->methods->add(store, event, ticket, error);
 }
 
 size_t store_batch_bytes(const struct store *store)
@@ -98,6 +119,17 @@ enum store_outcome store_outcome(const struct store *store, size_t ticket, int64
                                  struct error *error)
 {
     return store->methods->outcome(store, ticket, seq, error);
+}
+
+bool store_visit(struct store *store, store_visitor *visit, void *context, struct error *error)
+{
+    return store->methods->visit(store, visit, context, error);
+}
+
+bool store_identity(struct store *store, char identity[static STORE_IDENTITY_MAX],
+                    struct error *error)
+{
+    return store->methods->identity(store, identity, error);
 }
 
 const struct snapshot *store_train(const struct store *store)

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "error.h"
+#include "event.h"
 #include "lock.h"
 #include "model.h"
 #include "moments.h"
@@ -25,6 +26,8 @@ void store_close(struct store *store); /* NULL is fine */
 
 /* Never blocks: on LOCK_WAIT come back in some milliseconds, or give up with store_unlock. */
 enum lock_result store_lock(struct store *store, struct error *error);
+/* For those who have nothing else to do: waits up to 10 s. */
+bool store_wait_lock(struct store *store, struct error *error);
 /* False when the lock had to be kept, because a batch that failed could not be cut off the journal:
  * come back in some milliseconds, or nobody else can ever write. */
 bool store_unlock(struct store *store);
@@ -57,11 +60,9 @@ enum store_outcome {
 bool store_set_schema(struct store *store, const struct schema *schema, struct error *error);
 void store_unset_schema(struct store *store);
 
-/* Puts an event into the open batch. `row`: the schema's features, then the target; `id` (may be
- * NULL): escaped as in json_write_string, without quotes. *ticket counts the batch's events from 0.
- * False: it was refused at once, and has no ticket. */
-bool store_add(struct store *store, const double *row, const char *id, size_t id_length,
-               size_t *ticket, struct error *error);
+/* Puts an event into the open batch. *ticket counts the batch's events from 0. False: it was
+ * refused at once, and has no ticket. */
+bool store_add(struct store *store, const struct event *event, size_t *ticket, struct error *error);
 size_t store_batch_bytes(const struct store *store);
 
 /* Makes the open batch durable, all of it or nothing, and learns it. */
@@ -71,6 +72,18 @@ bool store_commit(struct store *store, struct error *error);
  * number, or the number of the one that it duplicates. */
 enum store_outcome store_outcome(const struct store *store, size_t ticket, int64_t *seq,
                                  struct error *error);
+
+/* Visits the events that were stored when the store caught up last, each once; `seq` is the event's
+ * number. The order is not that of the numbers where several replicas wrote. Wants no lock: what is
+ * stored does not change. */
+typedef bool store_visitor(void *context, int64_t seq, const struct event *event,
+                           struct error *error);
+bool store_visit(struct store *store, store_visitor *visit, void *context, struct error *error);
+
+/* Tells the store's events from those of any other. Wants an event to be stored. */
+enum { STORE_IDENTITY_MAX = 40 };
+bool store_identity(struct store *store, char identity[static STORE_IDENTITY_MAX],
+                    struct error *error);
 
 /* ---- the train file's sums */
 

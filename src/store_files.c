@@ -5,6 +5,7 @@
 #include "ids.h"
 #include "journal.h"
 #include "model_file.h"
+#include "timestamp.h"
 #include "watch.h"
 
 #include <ctype.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <xxhash.h>
 
 enum {
     SNAPSHOT_EVERY = 4096, /* events: what a start has to replay at most, and the ids in memory */
@@ -148,9 +150,9 @@ static bool learn_event(struct files *store, const struct journal_event *event, 
     /* anew, because a first event of ours that was never stored may have had other features */
     if (store->base.learnt == 0 && !store_start_moments(&store->base, schema, error))
         return false;
-    if (moments_reserve_accepted(store->base.events, event->row) != MOMENTS_OK)
+    if (moments_reserve_accepted(store->base.events, event->event.row) != MOMENTS_OK)
         return error_memory(error);
-    moments_add(store->base.events, event->row);
+    moments_add(store->base.events, event->event.row);
     store->base.learnt = event->seq;
     return true;
 }
@@ -173,9 +175,10 @@ static bool visit_event(void *context, const struct journal_event *event, struct
         return false;
     if (event->seq <= store->ids_known)
         return true;
-    if (event->id) {
+    const struct event *content = &event->event;
+    if (content->id) {
         bound_ids(store, event);
-        if (!ids_add(store->ids, event->id, event->id_length, event->offset, error))
+        if (!ids_add(store->ids, content->id, content->id_length, event->offset, error))
             return false;
     }
     store->ids_known = event->seq;
@@ -298,57 +301,60 @@ static bool prepare_first(struct files *store, struct error *error)
            store_start_moments(&store->base, schema, error);
 }
 
-/* Is the event at `offset`, which has this id, the same as `row`? */
-static bool compare_content(struct files *store, uint64_t offset, const double *row, const char *id,
-                            size_t id_length, int64_t *seq, struct error *error)
+/* Is the event at `offset`, which has the same id, the same in content? */
+static bool compare_content(struct files *store, uint64_t offset, const struct event *event,
+                            int64_t *seq, struct error *error)
 {
-    struct journal_event event;
-    if (!journal_read(store->journal, offset, &event, error))
+    struct journal_event stored;
+    const char *id = event->id;
+    size_t id_length = event->id_length;
+    if (!journal_read(store->journal, offset, &stored, error))
         return false;
-    if (!event.id || event.id_length != id_length || memcmp(event.id, id, id_length) != 0)
+    if (!stored.event.id || stored.event.id_length != id_length ||
+        memcmp(stored.event.id, id, id_length) != 0)
         return error_set(error, ERROR_DAMAGED,
                          IDS_NAME
                          ": points to the wrong event %lld; stop the service and delete this file, "
                          "the next start makes it again",
-                         (long long)event.seq);
-    *seq = event.seq;
+                         (long long)stored.seq);
+    *seq = stored.seq;
     for (size_t i = 0; i <= store_schema(&store->base)->count; i++)
-        if (event.row[i] != row[i])
+        if (stored.event.row[i] != event->row[i])
             return error_set(error, ERROR_CONFLICT,
                              "_id \"%.*s\" is already stored as event %lld with other content",
                              id_length < ID_SHOWN_MAX ? (int)id_length : ID_SHOWN_MAX, id,
-                             (long long)event.seq);
+                             (long long)stored.seq);
     return true;
 }
 
-static bool add_new(struct files *store, const double *row, const char *id, size_t id_length,
-                    int64_t *seq, struct error *error)
+static bool add_new(struct files *store, const struct event *event, int64_t *seq,
+                    struct error *error)
 {
     uint64_t offset;
-    if (!store_reserve(&store->base, row, error))
+    if (!store_reserve(&store->base, event->row, error))
         return false;
-    *seq = journal_add(store->journal, id, id_length, row, &offset);
+    *seq = journal_add(store->journal, event, &offset);
     /* should memory run out here, the whole batch fails at its commit */
-    buffer_append(&store->batch_rows, row, row_size(store));
-    if (id && !ids_add(store->ids, id, id_length, offset, error))
+    buffer_append(&store->batch_rows, event->row, row_size(store));
+    if (event->id && !ids_add(store->ids, event->id, event->id_length, offset, error))
         store->batch_rows.failed = true;
     return true;
 }
 
-static bool add_or_find(struct files *store, const double *row, const char *id, size_t id_length,
-                        struct outcome *outcome, struct error *error)
+static bool add_or_find(struct files *store, const struct event *event, struct outcome *outcome,
+                        struct error *error)
 {
     uint64_t offset;
-    enum ids_result known = id ? ids_find(store->ids, id, id_length, &offset, error) : IDS_UNKNOWN;
+    enum ids_result known =
+        event->id ? ids_find(store->ids, event->id, event->id_length, &offset, error) : IDS_UNKNOWN;
     outcome->duplicate = known == IDS_FOUND;
     if (known == IDS_UNKNOWN)
-        return add_new(store, row, id, id_length, &outcome->seq, error);
-    return known == IDS_FOUND &&
-           compare_content(store, offset, row, id, id_length, &outcome->seq, error);
+        return add_new(store, event, &outcome->seq, error);
+    return known == IDS_FOUND && compare_content(store, offset, event, &outcome->seq, error);
 }
 
-static bool files_add(struct store *base, const double *row, const char *id, size_t id_length,
-                      size_t *ticket, struct error *error)
+static bool files_add(struct store *base, const struct event *event, size_t *ticket,
+                      struct error *error)
 {
     struct files *store = (struct files *)base;
     if (store->settled)
@@ -360,7 +366,7 @@ static bool files_add(struct store *base, const double *row, const char *id, siz
         store->outcomes.failed = false;
         return error_memory(error);
     }
-    if (!prepare_first(store, error) || !add_or_find(store, row, id, id_length, outcome, error))
+    if (!prepare_first(store, error) || !add_or_find(store, event, outcome, error))
         return false;
     *ticket = store->outcomes.length / sizeof *outcome;
     store->outcomes.length += sizeof *outcome;
@@ -416,6 +422,51 @@ static bool files_commit(struct store *base, struct error *error)
             fprintf(stderr, "%s\n", late.text);
     }
     return ok;
+}
+
+/* ------------------------------------------------------------------ all events */
+
+struct visit {
+    store_visitor *visit;
+    void *context;
+};
+
+static bool visit_stored(void *context, const struct journal_event *stored, struct error *error)
+{
+    const struct visit *visit = context;
+    char time[TIMESTAMP_MAX];
+    struct event event = stored->event;
+    snprintf(time, sizeof time, "%.*s", TIMESTAMP_LENGTH, stored->event.time);
+    event.time = time;
+    return visit->visit(visit->context, stored->seq, &event, error);
+}
+
+/* By a journal of its own, whose position is at the beginning. */
+static bool files_visit(struct store *base, store_visitor *visit, void *context,
+                        struct error *error)
+{
+    const struct files *store = (const struct files *)base;
+    struct visit to = {visit, context};
+    struct journal *journal = journal_open(base->config->data_dir, error);
+    bool ok = journal &&
+              journal_visit(journal, journal_position(store->journal), visit_stored, &to, error);
+    journal_close(journal);
+    return ok;
+}
+
+/* By the first event, which a copy of the directory shares: it has the same events. */
+static bool files_identity(struct store *base, char identity[static STORE_IDENTITY_MAX],
+                           struct error *error)
+{
+    struct files *store = (struct files *)base;
+    struct journal_event first;
+    if (!journal_read(store->journal, 0, &first, error))
+        return false;
+    XXH64_hash_t hash = XXH3_64bits(first.event.row, row_size(store));
+    hash = XXH3_64bits_withSeed(first.event.time, TIMESTAMP_LENGTH, hash);
+    hash = XXH3_64bits_withSeed(first.event.id, first.event.id_length, hash);
+    snprintf(identity, STORE_IDENTITY_MAX, "%016llx", (unsigned long long)hash);
+    return true;
 }
 
 /* ------------------------------------------------------------------ train file, models, snapshot
@@ -541,6 +592,8 @@ static const struct store_methods methods = {.close = files_close,
                                              .batch_bytes = files_batch_bytes,
                                              .commit = files_commit,
                                              .outcome = files_outcome,
+                                             .visit = files_visit,
+                                             .identity = files_identity,
                                              .set_train = files_set_train,
                                              .publish_build = files_publish_build,
                                              .restore_model = files_restore_model,

@@ -12,12 +12,15 @@ struct store_methods {
     bool (*catch_up)(struct store *store, struct error *error);
     int64_t (*events)(const struct store *store);
     const struct schema *(*event_schema)(const struct store *store);
-    bool (*add)(struct store *store, const double *row, const char *id, size_t id_length,
-                size_t *ticket, struct error *error);
+    bool (*add)(struct store *store, const struct event *event, size_t *ticket,
+                struct error *error);
     size_t (*batch_bytes)(const struct store *store);
     bool (*commit)(struct store *store, struct error *error);
     enum store_outcome (*outcome)(const struct store *store, size_t ticket, int64_t *seq,
                                   struct error *error);
+    bool (*visit)(struct store *store, store_visitor *visit, void *context, struct error *error);
+    bool (*identity)(struct store *store, char identity[static STORE_IDENTITY_MAX],
+                     struct error *error);
     bool (*set_train)(struct store *store, struct snapshot *train, struct error *error);
     bool (*publish_build)(struct store *store, struct model *model, struct error *error);
     bool (*restore_model)(struct store *store, struct error *error);

@@ -163,6 +163,18 @@ static bool postgres_restore_model(struct store *base, struct error *error)
     return store_model(base) || error_set(error, ERROR_ABSENT, "no model has been built");
 }
 
+static bool postgres_identity(struct store *base, char identity[static STORE_IDENTITY_MAX],
+                              struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    if (!replica_ask(store, SQL_IDENTITY, 0, NULL, error))
+        return false;
+    if (postgres_rows(store->postgres, 0) == 0)
+        return error_set(error, ERROR_DAMAGED, "trendline_meta: is empty");
+    snprintf(identity, STORE_IDENTITY_MAX, "%s", postgres_text(store->postgres, 0, 0, 0));
+    return true;
+}
+
 static bool add_version(struct replica *store, const struct model *model, bool *taken,
                         struct error *error)
 {
@@ -222,6 +234,8 @@ static const struct store_methods methods = {.close = postgres_close,
                                              .batch_bytes = postgres_batch_bytes,
                                              .commit = postgres_commit,
                                              .outcome = postgres_outcome,
+                                             .visit = postgres_visit,
+                                             .identity = postgres_identity,
                                              .set_train = postgres_set_train,
                                              .publish_build = postgres_publish_build,
                                              .restore_model = postgres_restore_model,

@@ -93,19 +93,22 @@ static void append_row(struct replica *store, const double *row)
     }
 }
 
-bool postgres_add(struct store *base, const double *row, const char *id, size_t id_length,
-                  size_t *ticket, struct error *error)
+bool postgres_add(struct store *base, const struct event *event, size_t *ticket,
+                  struct error *error)
 {
     struct replica *store = (struct replica *)base;
     struct entry entry = {.outcome = STORE_ADDED};
     if (store->settled)
         clear_batch(store);
-    if (!reserve(store, row, error) || (id && !add_id(store, &entry, id, id_length, error)))
+    if (!reserve(store, event->row, error) ||
+        (event->id && !add_id(store, &entry, event->id, event->id_length, error)))
         return false;
+    if (event->time)
+        snprintf(entry.time, sizeof entry.time, "%s", event->time);
     *ticket = entry_count(store);
     /* should memory run out here, the whole batch fails at its commit */
-    append_row(store, row);
-    if (id && !store->rows.failed)
+    append_row(store, event->row);
+    if (event->id && !store->rows.failed)
         digest_row(row_of(store, *ticket), columns_of(store), entry.digest);
     buffer_append(&store->entries, &entry, sizeof entry);
     return true;
@@ -347,51 +350,81 @@ static void write_cells(const double *row, size_t columns, struct buffer *out)
     buffer_puts(out, "}\"");
 }
 
-static size_t write_rows(const struct replica *store, struct buffer *seqs, struct buffer *ids,
-                         struct buffer *cells)
+/* The new rows' columns, as arrays. */
+struct columns {
+    struct buffer seqs, ids, cells, times;
+};
+
+static void free_columns(struct columns *columns)
+{
+    buffer_free(&columns->seqs);
+    buffer_free(&columns->ids);
+    buffer_free(&columns->cells);
+    buffer_free(&columns->times);
+}
+
+/* NULL where there is none. */
+static void write_optional(struct buffer *out, const char *text)
+{
+    if (text)
+        write_element(out, text);
+    else
+        buffer_puts(out, out->length ? ",NULL" : "{NULL");
+}
+
+static void write_seq(struct buffer *out, const struct entry *entry)
+{
+    buffer_puts(out, out->length ? "," : "{");
+    if (entry->has_id)
+        buffer_printf(out, "%lld", (long long)entry->seq);
+    else
+        buffer_puts(out, "NULL");
+}
+
+static size_t write_rows(const struct replica *store, struct columns *columns)
 {
     size_t added = 0;
+    bool any_time = false;
     for (size_t i = 0; i < entry_count(store); i++) {
         const struct entry *entry = entry_of(store, i);
         if (entry->outcome != STORE_ADDED)
             continue;
         added++;
-        buffer_puts(seqs, seqs->length ? "," : "{");
-        if (entry->has_id) {
-            buffer_printf(seqs, "%lld", (long long)entry->seq);
-            write_element(ids, id_of(store, entry));
-        } else {
-            buffer_puts(seqs, "NULL");
-            buffer_puts(ids, ids->length ? ",NULL" : "{NULL");
-        }
-        write_cells(row_of(store, i), columns_of(store), cells);
+        any_time |= *entry->time != '\0';
+        write_seq(&columns->seqs, entry);
+        write_optional(&columns->ids, entry->has_id ? id_of(store, entry) : NULL);
+        write_cells(row_of(store, i), columns_of(store), &columns->cells);
+        write_optional(&columns->times, *entry->time ? entry->time : NULL);
     }
+    if (!any_time) /* a short array is as good as one of nulls */
+        buffer_clear(&columns->times);
     return added;
 }
 
 /* The rest of the transaction, in one round trip; begins it too if there was no need yet. */
 static bool send_rows(struct replica *store, bool begun, size_t *added, struct error *error)
 {
-    struct buffer seqs = {0}, ids = {0}, cells = {0};
+    struct columns columns = {0};
     char writer[INTEGER_MAX], from[INTEGER_MAX], to[INTEGER_MAX];
-    *added = write_rows(store, &seqs, &ids, &cells);
+    *added = write_rows(store, &columns);
     const char *rows[] = {replica_integer(store->writer, writer),
-                          replica_integer(store->number, from), end_array(&seqs), end_array(&ids),
-                          end_array(&cells)};
+                          replica_integer(store->number, from),
+                          end_array(&columns.seqs),
+                          end_array(&columns.ids),
+                          end_array(&columns.cells),
+                          end_array(&columns.times)};
     const char *advance[] = {writer, replica_integer(store->number + (int64_t)*added, to)};
-    bool ok = (rows[2] && rows[3] && rows[4]) || error_memory(error);
+    bool ok = (rows[2] && rows[3] && rows[4] && rows[5]) || error_memory(error);
     if (ok) {
         postgres_queue(store->postgres, begun ? "SELECT" : "BEGIN", 0, NULL);
         if (*added) {
-            postgres_queue(store->postgres, SQL_ADD_ROWS, 5, rows);
+            postgres_queue(store->postgres, SQL_ADD_ROWS, 6, rows);
             postgres_queue(store->postgres, SQL_ADVANCE, 2, advance);
         }
         postgres_queue(store->postgres, "COMMIT", 0, NULL);
         ok = postgres_run(store->postgres, error);
     }
-    buffer_free(&seqs);
-    buffer_free(&ids);
-    buffer_free(&cells);
+    free_columns(&columns);
     return ok;
 }
 

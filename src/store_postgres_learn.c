@@ -330,3 +330,71 @@ bool postgres_catch_up(struct store *base, struct error *error)
     }
     return postgres_snapshot(base, error);
 }
+
+/* ------------------------------------------------------------------ all events */
+
+/* An event on its way to a visitor. */
+struct visited {
+    store_visitor *visit;
+    void *context;
+    double *row;
+    struct buffer id; /* escaped, with its quotes */
+};
+
+static bool visit_row(const struct replica *store, struct visited *visited, size_t row,
+                      struct error *error)
+{
+    const struct postgres *postgres = store->postgres;
+    const char *id = postgres_text(postgres, 0, row, 3);
+    struct event event = {.row = visited->row, .time = postgres_text(postgres, 0, row, 4)};
+    buffer_clear(&visited->id);
+    if (id) {
+        json_write_string(&visited->id, id, strlen(id));
+        if (visited->id.failed)
+            return error_memory(error);
+        event.id = visited->id.data + 1;
+        event.id_length = visited->id.length - 2;
+    }
+    return visited->visit(visited->context, postgres_number(postgres, 0, row, 2), &event, error);
+}
+
+static bool visit_writer(struct replica *store, struct visited *visited, struct position head,
+                         struct error *error)
+{
+    char writer[INTEGER_MAX], from[INTEGER_MAX], to[INTEGER_MAX];
+    for (int64_t number = 0; number < head.number;) {
+        const char *values[] = {replica_integer(head.writer, writer), replica_integer(number, from),
+                                replica_integer(head.number, to)};
+        if (!replica_ask(store, SQL_EVENTS, 3, values, error))
+            return false;
+        size_t rows = postgres_rows(store->postgres, 0);
+        for (size_t i = 0; i < rows; i++) {
+            if (postgres_number(store->postgres, 0, i, 0) != ++number ||
+                !parse_cells(postgres_text(store->postgres, 0, i, 1), visited->row,
+                             store->schema->count + 1))
+                return damaged(head.writer, number, error);
+            if (!visit_row(store, visited, i, error))
+                return false;
+        }
+        if (rows == 0)
+            return damaged(head.writer, number + 1, error);
+    }
+    return true;
+}
+
+bool postgres_visit(struct store *base, store_visitor *visit, void *context, struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    const struct position *positions = (const struct position *)store->positions.data;
+    size_t count = store->positions.length / sizeof *positions;
+    if (!store->schema)
+        return true;
+    struct visited visited = {
+        visit, context, malloc((store->schema->count + 1) * sizeof(double)), {0}};
+    bool ok = visited.row || error_memory(error);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = visit_writer(store, &visited, positions[i], error);
+    free(visited.row);
+    buffer_free(&visited.id);
+    return ok;
+}

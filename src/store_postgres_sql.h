@@ -12,7 +12,8 @@
 #define SQL_MIGRATE                                                                                \
     "DO $$ BEGIN "                                                                                 \
     "SET LOCAL client_min_messages = warning;"                                                     \
-    "CREATE TABLE IF NOT EXISTS trendline_meta (version int PRIMARY KEY);"                         \
+    "CREATE TABLE IF NOT EXISTS trendline_meta ("                                                  \
+    " version int PRIMARY KEY, store uuid NOT NULL DEFAULT gen_random_uuid());"                    \
     "CREATE SEQUENCE IF NOT EXISTS trendline_seq;"                                                 \
     "CREATE TABLE IF NOT EXISTS trendline_schema ("                                                \
     " one boolean PRIMARY KEY DEFAULT true CHECK (one), features jsonb NOT NULL);"                 \
@@ -45,6 +46,7 @@
 #define SQL_HAS_META "SELECT to_regclass('trendline_meta') IS NOT NULL"
 #define SQL_SERVER   "SELECT pg_postmaster_start_time()::text"
 #define SQL_META     "SELECT coalesce(max(version), 0) FROM trendline_meta"
+#define SQL_IDENTITY "SELECT store FROM trendline_meta ORDER BY version LIMIT 1"
 
 #define SQL_SESSION                                                                                \
     "SELECT set_config('statement_timeout', '2000', false), set_config('lock_timeout', '1500', "   \
@@ -74,6 +76,13 @@
     "SELECT number, cells FROM trendline_rows WHERE writer = $1 AND number > $2 AND number <= $3 " \
     "ORDER BY number LIMIT 8192"
 
+/* The same with all that a person would want to keep. */
+#define SQL_EVENTS                                                                                 \
+    "SELECT number, cells, seq, id, "                                                              \
+    "to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "                       \
+    "FROM trendline_rows WHERE writer = $1 AND number > $2 AND number <= $3 "                      \
+    "ORDER BY number LIMIT 8192"
+
 #define SQL_FIX_SCHEMA                                                                             \
     "INSERT INTO trendline_schema (features) VALUES ($1::jsonb) ON CONFLICT DO NOTHING"
 /* Numbered in the order of the batch, then sorted by their bytes, so that two replicas never wait
@@ -89,10 +98,11 @@
 #define SQL_FIND_IDS                                                                               \
     "SELECT id, seq, replace(digest::text, '-', '') FROM trendline_ids WHERE id = ANY($1::text[])"
 #define SQL_ADD_ROWS                                                                               \
-    "INSERT INTO trendline_rows (writer, number, seq, id, cells) "                                 \
+    "INSERT INTO trendline_rows (writer, number, seq, id, cells, time) "                           \
     "SELECT $1::bigint, $2::bigint + n.place, coalesce(n.seq, nextval('trendline_seq')), n.id, "   \
-    "n.cells::float8[] FROM unnest($3::bigint[], $4::text[], $5::text[]) "                         \
-    "WITH ORDINALITY n(seq, id, cells, place) RETURNING seq"
+    "n.cells::float8[], coalesce(n.time, now()) "                                                  \
+    "FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[]) "                        \
+    "WITH ORDINALITY n(seq, id, cells, time, place) RETURNING seq"
 #define SQL_ADVANCE "UPDATE trendline_writers SET number = $2 WHERE writer = $1"
 
 #define SQL_ADD_MODEL                                                                              \

@@ -7,6 +7,7 @@
 #include "buffer.h"
 #include "postgres.h"
 #include "store_methods.h"
+#include "timestamp.h"
 
 enum { DIGEST_SIZE = 33 /* 128 bits in hexadecimal, and a NUL */, SERVER_MAX = 64 };
 
@@ -21,6 +22,7 @@ struct entry {
     enum store_outcome outcome;
     int64_t seq; /* 0: not known yet */
     char digest[DIGEST_SIZE];
+    char time[TIMESTAMP_MAX]; /* "": the present */
 };
 
 struct replica {
@@ -68,11 +70,12 @@ bool replica_learn_news(struct replica *store, struct error *error);
 
 bool postgres_catch_up(struct store *base, struct error *error);
 bool postgres_snapshot(struct store *base, struct error *error);
+bool postgres_visit(struct store *base, store_visitor *visit, void *context, struct error *error);
 
 /* ---- store_postgres_commit.c */
 
-bool postgres_add(struct store *base, const double *row, const char *id, size_t id_length,
-                  size_t *ticket, struct error *error);
+bool postgres_add(struct store *base, const struct event *event, size_t *ticket,
+                  struct error *error);
 size_t postgres_batch_bytes(const struct store *base);
 bool postgres_commit(struct store *base, struct error *error);
 enum store_outcome postgres_outcome(const struct store *base, size_t ticket, int64_t *seq,

@@ -149,15 +149,15 @@ static bool keep_event(void *context, const struct journal_event *event, struct 
 {
     (void)error;
     size_t columns = *(size_t *)context;
-    if (!event->id)
+    if (!event->event.id)
         return true;
     stored = realloc(stored, (stored_count + 1) * sizeof *stored);
     struct stored *kept = &stored[stored_count++];
-    kept->id = strndup(event->id, event->id_length);
-    kept->length = event->id_length;
+    kept->id = strndup(event->event.id, event->event.id_length);
+    kept->length = event->event.id_length;
     kept->seq = event->seq;
     kept->row = malloc((columns + 1) * sizeof *kept->row);
-    memcpy(kept->row, event->row, (columns + 1) * sizeof *kept->row);
+    memcpy(kept->row, event->event.row, (columns + 1) * sizeof *kept->row);
     return true;
 }
 
@@ -168,7 +168,9 @@ static void write_ids(struct store *store, struct buffer *out)
     for (size_t i = 0; i < stored_count && stored[i].seq <= store_events(store); i++) {
         int64_t seq = 0;
         size_t ticket;
-        if (!store_add(store, stored[i].row, stored[i].id, stored[i].length, &ticket, &error)) {
+        struct event event = {
+            .row = stored[i].row, .id = stored[i].id, .id_length = stored[i].length};
+        if (!store_add(store, &event, &ticket, &error)) {
             /* an error is right when it says so: nothing wrong is answered */
             fprintf(stderr, "%s\n", error.text);
             _exit(1);

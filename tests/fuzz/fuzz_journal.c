@@ -39,11 +39,11 @@ static void tell(struct told *told, const struct journal_event *event)
         told->before = told->events.length;
     }
     for (size_t i = 0; i < columns; i++)
-        WANT(isfinite(event->row[i]));
+        WANT(isfinite(event->event.row[i]));
     buffer_printf(&told->events, "%lld %llu ", (long long)event->seq,
                   (unsigned long long)event->offset);
-    buffer_append(&told->events, event->id, event->id_length);
-    buffer_append(&told->events, event->row, columns * sizeof *event->row);
+    buffer_append(&told->events, event->event.id, event->event.id_length);
+    buffer_append(&told->events, event->event.row, columns * sizeof(double));
     told->last = event->offset;
 }
 
@@ -101,14 +101,15 @@ static void check_adding(struct told *told)
     int64_t seq = journal_position(told->journal).seq;
     WANT(journal_read(told->journal, told->last, &event, &error) && event.seq == seq);
     size_t size = (journal_schema(told->journal)->count + 1) * sizeof(double);
-    size_t id_length = event.id_length;
-    double *row = copy(event.row, size);
-    char *id = event.id ? copy(event.id, id_length) : NULL;
-    WANT(journal_add(told->journal, id, id_length, row, &offset) == seq + 1);
+    size_t id_length = event.event.id_length;
+    double *row = copy(event.event.row, size);
+    char *id = event.event.id ? copy(event.event.id, id_length) : NULL;
+    struct event first = {.row = row, .id = id, .id_length = id_length}, second = {.row = row};
+    WANT(journal_add(told->journal, &first, &offset) == seq + 1);
     WANT(journal_read(told->journal, offset, &event, &error) && event.seq == seq + 1);
-    WANT(!id == !event.id && event.id_length == id_length);
-    WANT(id_length == 0 || memcmp(event.id, id, id_length) == 0);
-    WANT(journal_add(told->journal, NULL, 0, row, &offset) == seq + 2);
+    WANT(!id == !event.event.id && event.event.id_length == id_length);
+    WANT(id_length == 0 || memcmp(event.event.id, id, id_length) == 0);
+    WANT(journal_add(told->journal, &second, &offset) == seq + 2);
     WANT(journal_commit(told->journal, &error));
     WANT(replay(&again, seq + 2, &error) && again.last == offset);
     WANT(memcmp(again.events.data, told->events.data, told->events.length) == 0);

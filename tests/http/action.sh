@@ -100,14 +100,25 @@ test_hostile() {
 }
 
 test_journal() {
-    check_equal "the journal has one object a line" 6 "$(journal | jq -s length)"
-    check_equal "its numbers count up" '[1,2,3,4,5,6]' "$(journal | jq -sc 'map(._seq)')"
+    check_equal "the journal has one object a line" 7 "$(journal | jq -s length)"
+    check_equal "its numbers count up" '[1,2,3,4,5,6,7]' "$(journal | jq -sc 'map(._seq)')"
     on_files || return
     check_equal "it has the values by name" '{"b":1,"a":2,"target":3}' \
         "$(head -n 1 "$DATA/actions.jsonl" | jq -c 'with_entries(select(.key | startswith("_") | not))')"
     check_equal "it has time and checksum" true \
-        "$(jq -s 'all(._time | test("^20..-..-..T..:..:..(\\.\\d+)?Z$")) and all(._crc | test("^[0-9a-f]{8}$"))' \
+        "$(jq -s 'all(._time | test("^....-..-..T..:..:..(\\.\\d+)?Z$")) and all(._crc | test("^[0-9a-f]{8}$"))' \
             "$DATA/actions.jsonl")"
+}
+
+test_time() {
+    check_equal "a moment of its own" 201 \
+        "$(status /action -d '{"_time":"1999-12-31T23:59:59Z","a":1,"b":2,"target":3}')"
+    refuses "no moment" 422 '_time must be' /action -d '{"_time":"1999-02-29T23:59:59Z","a":1,"b":2,"target":3}'
+    refuses "a number" 422 '_time must be' /action -d '{"_time":1999,"a":1,"b":2,"target":3}'
+    refuses "two" 422 '"_time" is repeated' \
+        /action -d '{"_time":"1999-12-31T23:59:59Z","_time":"1999-12-31T23:59:59Z","a":1,"b":2,"target":3}'
+    on_files || return
+    check_equal "it is in the journal" 1999-12-31T23:59:59.000Z "$(journal | tail -n 1 | jq -r ._time)"
 }
 
 test_methods() {
@@ -128,7 +139,8 @@ test_values
 test_not_json
 test_hostile
 test_methods
-check_equal "what is refused is not stored" 6 "$(stored)"
+test_time
+check_equal "what is refused is not stored" 7 "$(stored)"
 test_journal
 stop_service
 check_report http/action

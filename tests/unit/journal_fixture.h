@@ -37,8 +37,9 @@ static inline bool keep_event(void *context, const struct journal_event *event, 
     replayed->events[i].seq = event->seq;
     replayed->events[i].offset = event->offset;
     snprintf(replayed->events[i].id, sizeof replayed->events[i].id, "%.*s",
-             event->id ? (int)event->id_length : 0, event->id ? event->id : "");
-    memcpy(replayed->events[i].row, event->row, sizeof replayed->events[i].row);
+             event->event.id ? (int)event->event.id_length : 0,
+             event->event.id ? event->event.id : "");
+    memcpy(replayed->events[i].row, event->event.row, sizeof replayed->events[i].row);
     return true;
 }
 
@@ -60,14 +61,20 @@ static inline const char *fixture_id(int64_t seq)
     return seq % 3 ? id : NULL;
 }
 
+static inline struct event fixture_event(int64_t seq)
+{
+    const char *id = fixture_id(seq);
+    return (struct event){.row = fixture_row(seq), .id = id, .id_length = id ? strlen(id) : 0};
+}
+
 /* Adds and commits one batch of so many events. */
 static inline bool write_batch_of(struct journal *journal, int events)
 {
     for (int i = 0; i < events; i++) {
         int64_t seq = journal_position(journal).seq + i + 1;
         uint64_t offset;
-        const char *id = fixture_id(seq);
-        CHECK_INT(seq, journal_add(journal, id, id ? strlen(id) : 0, fixture_row(seq), &offset));
+        struct event event = fixture_event(seq);
+        CHECK_INT(seq, journal_add(journal, &event, &offset));
     }
     return journal_commit(journal, &journal_error);
 }

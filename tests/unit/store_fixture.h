@@ -45,9 +45,9 @@ static inline enum store_outcome add_row(struct store *store, const double *row,
                                          size_t id_length, int64_t *seq, struct error *error)
 {
     size_t ticket;
-    return store_add(store, row, id, id_length, &ticket, error)
-               ? store_outcome(store, ticket, seq, error)
-               : STORE_REFUSED;
+    struct event event = {.row = row, .id = id, .id_length = id_length};
+    return store_add(store, &event, &ticket, error) ? store_outcome(store, ticket, seq, error)
+                                                    : STORE_REFUSED;
 }
 
 /* Puts an event (features a and b) into the open batch; the first one brings its schema. */

@@ -1,4 +1,4 @@
-/* What the fast reader takes, the slow one must take as the very same row and id. */
+/* What the fast reader takes, the slow one must take as the very same event. */
 #include "event_reader.h"
 #include "fake_request.h"
 #include "flat_object.h"
@@ -24,9 +24,11 @@ static bool agrees(const struct flat_object *flat, const char *text)
                 event_reader_fetch(&reader, &error) == EVENT_FETCHED &&
                 event_reader_bind(&reader, schema, &event, &error) &&
                 memcmp(event.row, flat->row, FIELDS * sizeof *event.row) == 0 &&
-                (event.id == NULL) == (flat->id == NULL) &&
-                (!event.id || (event.id_length == flat->id_length &&
-                               memcmp(event.id, flat->id, event.id_length) == 0));
+                (event.id == NULL) == (flat->event.id == NULL) &&
+                (!event.id || (event.id_length == flat->event.id_length &&
+                               memcmp(event.id, flat->event.id, event.id_length) == 0)) &&
+                (event.time == NULL) == (flat->event.time == NULL) &&
+                (!event.time || strcmp(event.time, flat->event.time) == 0);
     event_reader_close(&reader);
     return same;
 }
@@ -50,7 +52,7 @@ static void test_taken(struct flat_object *flat)
         "e\":3,\"target\":4}",
         "{ \"target\" : -0.5e-3 ,\n\t\"gr\xC3\xB6\xC3\x9F"
         "e\" : 1E+2 , \"b\":0 ,\"a\": -0 } {",
-        "{\"_id\":\"x-1\",\"a\":1.5,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
+        "{\"_id\":\"x-1\",\"_time\":\"2026-11-20T22:00:00Z\",\"a\":1.5,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
         "e\":3,\"target\":4},",
         "{\"a\":1,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
         "e\":3,\"target\":4,\"_id\":123456789012345}",
@@ -96,6 +98,10 @@ static void test_left_alone(struct flat_object *flat)
                                         "{\"\\u0061\":1,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
                                         "e\":3,\"target\":4}",
                                         "{\"a\" 1,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
+                                        "e\":3,\"target\":4}",
+                                        "{\"_time\":\"22:00\",\"a\":1,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
+                                        "e\":3,\"target\":4}",
+                                        "{\"_time\":1,\"a\":1,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
                                         "e\":3,\"target\":4}",
                                         "{\"_id\":1,\"_id\":1,\"a\":1,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
                                         "e\":3,\"target\":4}",

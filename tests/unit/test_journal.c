@@ -1,4 +1,5 @@
 #include "journal_fixture.h"
+#include "timestamp.h"
 
 #include <regex.h>
 #include <sched.h>
@@ -173,13 +174,14 @@ static void test_visitor_fails(void)
 
 static void check_read(struct journal *journal, uint64_t offset, int64_t seq)
 {
-    struct journal_event event;
-    if (!CHECK(journal_read(journal, offset, &event, &journal_error), "%s", journal_error.text))
+    struct journal_event read;
+    if (!CHECK(journal_read(journal, offset, &read, &journal_error), "%s", journal_error.text))
         return;
+    const struct event *event = &read.event;
     const char *id = fixture_id(seq);
-    CHECK_INT(seq, event.seq);
-    CHECK(id ? event.id && memcmp(event.id, id, event.id_length) == 0 : !event.id, "its id");
-    CHECK(memcmp(event.row, fixture_row(seq), FIXTURE_COLUMNS * sizeof(double)) == 0, "its row");
+    CHECK_INT(seq, read.seq);
+    CHECK(id ? event->id && memcmp(event->id, id, event->id_length) == 0 : !event->id, "its id");
+    CHECK(memcmp(event->row, fixture_row(seq), FIXTURE_COLUMNS * sizeof(double)) == 0, "its row");
 }
 
 /* Single events are read from the file and from the batch that is still open. */
@@ -195,8 +197,8 @@ static void test_read(void)
         check_read(journal, replayed.events[i].offset, i + 1);
     uint64_t open[3];
     for (int64_t seq = 8; seq <= 10; seq++) {
-        const char *id = fixture_id(seq);
-        journal_add(journal, id, id ? strlen(id) : 0, fixture_row(seq), &open[seq - 8]);
+        struct event added = fixture_event(seq);
+        journal_add(journal, &added, &open[seq - 8]);
     }
     for (int64_t seq = 8; seq <= 10; seq++)
         check_read(journal, open[seq - 8], seq);
@@ -214,6 +216,43 @@ static void test_read(void)
     CHECK(replay_all(&replayed, 10) && are_first(&replayed, 10), "%d events", replayed.count);
 }
 
+/* Another journal's handle visits what is complete, no more, and touches nothing. */
+static void test_visit(void)
+{
+    uint64_t ends[BATCHES];
+    struct replayed replayed = {0};
+    write_batches(sizes, ends);
+    struct journal *reader = journal_open(".", &journal_error);
+    struct journal_position second = {.offset = ends[1], .seq = sizes[0] + sizes[1]};
+    CHECK(journal_visit(reader, second, keep_event, &replayed, &journal_error), "%s",
+          journal_error.text);
+    CHECK(are_first(&replayed, (int)second.seq), "%d events", replayed.count);
+    CHECK_INT(ends[1], journal_position(reader).offset);
+    struct journal_position beyond = {.offset = ends[BATCHES - 1] + 1, .seq = EVENTS + 1};
+    CHECK(!journal_visit(reader, beyond, keep_event, &replayed, &journal_error), "there are fewer");
+    CHECK_INT(ERROR_DAMAGED, journal_error.kind);
+    journal_close(reader);
+    CHECK(replay_all(&replayed, EVENTS) && are_first(&replayed, EVENTS), "all are there");
+}
+
+/* An event may come with a time of its own. */
+static void test_time(void)
+{
+    uint64_t ends[BATCHES], offset;
+    struct replayed replayed = {0};
+    struct journal_event read;
+    write_batches(sizes, ends);
+    struct journal *journal = journal_open(".", &journal_error);
+    CHECK(journal_replay(journal, 0, keep_event, &replayed, &journal_error), "replay");
+    struct event event = fixture_event(EVENTS + 1);
+    event.time = "1999-12-31T23:59:59.999Z";
+    journal_add(journal, &event, &offset);
+    CHECK(journal_commit(journal, &journal_error), "%s", journal_error.text);
+    CHECK(journal_read(journal, offset, &read, &journal_error), "%s", journal_error.text);
+    CHECK(strncmp(read.event.time, event.time, TIMESTAMP_LENGTH) == 0, "%.24s", read.event.time);
+    journal_close(journal);
+}
+
 static void test_discard(void)
 {
     uint64_t ends[BATCHES], offset;
@@ -221,7 +260,7 @@ static void test_discard(void)
     write_batches(sizes, ends);
     struct journal *journal = journal_open(".", &journal_error);
     CHECK(journal_replay(journal, 0, keep_event, &replayed, &journal_error), "replay");
-    journal_add(journal, NULL, 0, fixture_row(99), &offset);
+    journal_add(journal, &(struct event){.row = fixture_row(99)}, &offset);
     CHECK(journal_open_bytes(journal) > 0, "open");
     journal_discard(journal);
     CHECK_INT(0, journal_open_bytes(journal));
@@ -348,6 +387,8 @@ int main(void)
     test_schema_is_the_first_line_s();
     test_visitor_fails();
     test_read();
+    test_visit();
+    test_time();
     test_discard();
     test_file_size_limit();
     test_full_disk();

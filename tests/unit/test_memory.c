@@ -68,8 +68,8 @@ static bool append_to_journal(void)
         for (int i = 0; i < 2; i++) {
             uint64_t offset;
             int64_t seq = before.count + 1 + i;
-            const char *id = fixture_id(seq);
-            journal_add(journal, id, id ? strlen(id) : 0, fixture_row(seq), &offset);
+            struct event event = fixture_event(seq);
+            journal_add(journal, &event, &offset);
         }
         ok = journal_commit(journal, &error);
     }
