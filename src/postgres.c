@@ -31,6 +31,7 @@ struct postgres {
     int64_t deadline;   /* of what is being done */
     int64_t next_try;   /* no sooner is it tried to connect */
     int64_t pause;      /* after the next failure */
+    size_t failures;    /* since the start */
     struct statement queue[POSTGRES_STATEMENTS_MAX];
     PGresult *results[POSTGRES_STATEMENTS_MAX];
     size_t queued, count; /* of statements; of results */
@@ -89,6 +90,7 @@ static bool failed(struct postgres *postgres, const char *what, const char *reas
 {
     error_set(error, ERROR_BUSY, "%s: %.*s", what, (int)strcspn(reason, "\n"), reason);
     postgres_drop(postgres);
+    postgres->failures++;
     postgres->next_try = clock_ms() + postgres->pause + rand() % (postgres->pause / 4);
     postgres->pause = postgres->pause * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : postgres->pause * 2;
     return false;
@@ -113,14 +115,54 @@ static bool finish_connecting(struct postgres *postgres)
     return status == PGRES_POLLING_OK;
 }
 
-/* What comes before the URI it may override, not what comes after it. */
-static PGconn *start_connecting(const char *uri)
+/* A list "a,b,c" turned by `by`: "b,c,a" by one. The caller's; NULL without memory. */
+static char *turn_list(const char *list, size_t by)
 {
-    static const char *const names[] = {
-        "application_name", "gssencmode", "keepalives_idle", "tcp_user_timeout", "dbname",
-        "client_encoding",  NULL};
-    const char *const values[] = {"trendline", "disable", "5", "2000", uri, "UTF8", NULL};
-    return PQconnectStartParams(names, values, 1);
+    size_t count = 1;
+    char *turned;
+    const char *rest = list;
+    for (const char *comma = list; (comma = strchr(comma, ',')); comma++)
+        count++;
+    for (by %= count; by > 0; by--)
+        rest = strchr(rest, ',') + 1;
+    if (rest == list)
+        return strdup(list);
+    return asprintf(&turned, "%s,%.*s", rest, (int)(rest - list - 1), list) < 0 ? NULL : turned;
+}
+
+/* libpq turns to the next host of a list only when one has refused, but one that says nothing takes
+ * up all our time: so each failure puts another one first. */
+enum { LISTS = 3 };
+static const char *const list_names[LISTS] = {"host", "hostaddr", "port"};
+
+static bool turn_hosts(const struct postgres *postgres, char *lists[static LISTS])
+{
+    bool ok = true;
+    PQconninfoOption *options = PQconninfoParse(postgres->uri, NULL);
+    for (PQconninfoOption *option = options; option && option->keyword; option++)
+        for (size_t i = 0; i < LISTS; i++)
+            if (option->val && strcmp(option->keyword, list_names[i]) == 0)
+                ok = (lists[i] = turn_list(option->val, postgres->failures)) && ok;
+    PQconninfoFree(options);
+    return ok;
+}
+
+/* What comes before the URI it may override, not what comes after it; NULL leaves it as it is. */
+static PGconn *start_connecting(const struct postgres *postgres)
+{
+    char *lists[LISTS] = {NULL};
+    PGconn *connection = NULL;
+    if (turn_hosts(postgres, lists)) {
+        const char *const names[] = {
+            "application_name", "gssencmode",  "keepalives_idle", "tcp_user_timeout", "dbname",
+            "client_encoding",  list_names[0], list_names[1],     list_names[2],      NULL};
+        const char *const values[] = {"trendline", "disable", "5",      "2000",   postgres->uri,
+                                      "UTF8",      lists[0],  lists[1], lists[2], NULL};
+        connection = PQconnectStartParams(names, values, 1);
+    }
+    for (size_t i = 0; i < LISTS; i++)
+        free(lists[i]);
+    return connection;
 }
 
 /* libpq's messages name host, user and database, and when it cannot parse the URI parts of that,
@@ -137,15 +179,33 @@ static const char *reason_of(const struct postgres *postgres)
     return *reason ? reason : "no answer in time";
 }
 
+/* A server that went away since has closed its end, which is known without asking it. */
+static bool is_connected(const struct postgres *postgres)
+{
+    PGconn *connection = postgres->connection;
+    struct pollfd socket = {.fd = PQsocket(connection), .events = POLLIN};
+    while (PQstatus(connection) == CONNECTION_OK && poll(&socket, 1, 0) > 0)
+        if (PQconsumeInput(connection))
+            PQisBusy(connection); /* takes the server's last words out of the way */
+    return PQstatus(connection) == CONNECTION_OK;
+}
+
+/* What a server says unasked is not for our log. */
+static void ignore_notice(void *context, const char *message)
+{
+    (void)context;
+    (void)message;
+}
+
 bool postgres_connect(struct postgres *postgres, struct error *error)
 {
-    if (postgres->connection && PQstatus(postgres->connection) == CONNECTION_OK)
+    if (is_connected(postgres))
         return true;
     if (clock_ms() < postgres->next_try)
         return error_set(error, ERROR_BUSY, "the database cannot be reached: try again");
     postgres_drop(postgres);
     postgres->deadline = clock_ms() + POSTGRES_PATIENCE_MS;
-    postgres->connection = start_connecting(postgres->uri);
+    postgres->connection = start_connecting(postgres);
     if (!postgres->connection)
         return error_memory(error);
     if (PQstatus(postgres->connection) == CONNECTION_BAD || !finish_connecting(postgres)) {
@@ -153,6 +213,7 @@ bool postgres_connect(struct postgres *postgres, struct error *error)
         snprintf(reason, sizeof reason, "%s", reason_of(postgres));
         return failed(postgres, "the database cannot be reached", reason, error);
     }
+    PQsetNoticeProcessor(postgres->connection, ignore_notice, NULL);
     PQsetnonblocking(postgres->connection, 1);
     PQenterPipelineMode(postgres->connection);
     if (!postgres->prepare(postgres, postgres->context, error)) {

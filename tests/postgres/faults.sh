@@ -1,47 +1,11 @@
 #!/usr/bin/env bash
 # PostgreSQL in trouble: predictions never stop, writes are 503 and count once when they are sent
 # again with their `_id`, and everything goes on by itself.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh source=../http/service.bash source=postgres.bash
+# shellcheck source-path=SCRIPTDIR source=../lib.sh source=../http/service.bash source=postgres.bash source=trouble.bash
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../http/service.bash"
 . "$(dirname "$0")/postgres.bash"
-
-number=0
-
-# send: the next event, until it is acknowledged; the statuses on the way, each once
-send() {
-    local tries status seen=
-    number=$((number + 1))
-    for ((tries = 0; tries < 100; tries++)); do
-        status=$(status /action -d "{\"_id\":\"f$number\",\"a\":$number,\"target\":$((2 * number))}")
-        case " $seen " in *" $status "*) ;; *) seen="$seen $status" ;; esac
-        case $status in 200 | 201) break ;; esac
-        sleep 0.1
-    done
-    echo "$seen"
-}
-
-is_writing() {
-    [ "$(status /action -d '{"_id":"f1","a":1,"target":2}')" = 200 ]
-}
-
-# away NAME: what holds while the database cannot be reached
-away() {
-    # while one process waits for the database, another may wait for that one's lock
-    refuses "$1: a write" 503 "" /action -d '{"_id":"away","a":3,"target":6}'
-    refuses "$1: a build" 503 "" /build -X POST
-    check_equal "$1: a prediction" '200 {"prediction": 10}' "$(answer '/predict?a=5')"
-}
-
-# back NAME: it goes on by itself
-back() {
-    check_equal "$1: it goes on by itself" yes "$(wait_until 10 is_writing && echo yes)"
-}
-
-counted_once() {
-    check_equal "$1: each event once" "$number|$number" \
-        "$(sql "SELECT count(*), count(DISTINCT id) FROM trendline_rows WHERE id ~ '^f'")"
-}
+. "$(dirname "$0")/trouble.bash"
 
 test_stopped() {
     stop_postgres
@@ -57,6 +21,26 @@ test_hangs() {
     away "hangs"
     kill -CONT "${pids[@]}"
     back "goes on"
+}
+
+# delay SECONDS: each batch takes so long to be stored
+delay() {
+    sql "CREATE OR REPLACE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN PERFORM pg_sleep($1); RETURN NULL; END'" >/dev/null
+    sql "CREATE OR REPLACE TRIGGER delay AFTER INSERT ON trendline_rows EXECUTE FUNCTION delay()" >/dev/null
+}
+
+test_slow() {
+    delay 0.3
+    check_equal "slow" " 201" "$(send)"
+    number=$((number + 1))
+    delay 5
+    refuses "too slow: a write" 503 "" /action -d '{"_id":"too slow","a":3,"target":6}'
+    check_equal "too slow: a prediction" '200 {"prediction": 10}' "$(answer '/predict?a=5')"
+    sql 'DROP TRIGGER delay ON trendline_rows' >/dev/null
+    back "quick again"
+    check_equal "what took too long can be sent again" 201 "$(status /action -d '{"_id":"too slow","a":3,"target":6}')"
+    counted_once "slow"
 }
 
 # The server's processes die while events are being committed.
@@ -129,6 +113,7 @@ send >/dev/null
 check_equal "a build" 200 "$(build)"
 test_stopped
 test_hangs
+test_slow
 test_killed
 test_older_server
 test_connections

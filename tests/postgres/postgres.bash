@@ -7,11 +7,13 @@
 # shellcheck shell=bash
 
 PASSWORD=secret-of-$RANDOM$RANDOM
+PGADDRESS=127.0.0.1 # where the server listens
+SERVER_IN=()        # how to run a command where the server is: nothing, or `ip netns exec NAME`
 
 # as_server COMMAND...: postgres does not run as root
 as_server() {
     if [ "$(id -u)" -eq 0 ]; then
-        setpriv --reuid=postgres --regid=postgres --clear-groups env HOME="$CLUSTER" "$@"
+        "${SERVER_IN[@]}" setpriv --reuid=postgres --regid=postgres --clear-groups env HOME="$CLUSTER" "$@"
     else
         "$@"
     fi
@@ -34,14 +36,15 @@ start_postgres() {
     (cd / && as_server "$(server_program initdb)" -D "$CLUSTER/data" -A scram-sha-256 -U trendline \
         --pwfile="$CLUSTER/password" --no-sync -E UTF8 --locale=C >"$SCRATCH/initdb.log" 2>&1) ||
         { cat "$SCRATCH/initdb.log"; exit 1; }
-    URI=postgresql://trendline:$PASSWORD@127.0.0.1:$PGPORT/postgres
+    echo "host all all $PGADDRESS/24 scram-sha-256" >>"$CLUSTER/data/pg_hba.conf"
+    URI=postgresql://trendline:$PASSWORD@$PGADDRESS:$PGPORT/postgres
     resume_postgres "$@"
     on_exit stop_postgres
 }
 
 # resume_postgres [SETTING=VALUE...]: starts it again; POSTGRES is the pid
 resume_postgres() {
-    local settings=(-c "port=$PGPORT" -c "unix_socket_directories=$CLUSTER" -c max_connections=60)
+    local settings=(-c "listen_addresses=$PGADDRESS" -c "port=$PGPORT" -c "unix_socket_directories=$CLUSTER" -c max_connections=60)
     local setting
     for setting; do settings+=(-c "$setting"); done
     (cd / && as_server "$(server_program postgres)" -D "$CLUSTER/data" "${settings[@]}" \

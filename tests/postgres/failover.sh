@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# A synchronous standby takes over while events are being stored: nothing acknowledged is lost, and the
+# service finds the new primary by itself.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh source=../http/service.bash source=postgres.bash source=trouble.bash
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../http/service.bash"
+. "$(dirname "$0")/postgres.bash"
+. "$(dirname "$0")/trouble.bash"
+
+# the standby as the tests know a server: its directory, port and pid
+start_standby() {
+    STANDBY=$(mktemp -d "${TMPDIR:-/tmp}/trendline-pg.XXXXXX")
+    on_exit "rm -rf '$STANDBY'"
+    [ "$(id -u)" -ne 0 ] || chown postgres:postgres "$STANDBY"
+    (cd / && PGPASSWORD=$PASSWORD as_server "$(server_program pg_basebackup)" -R -X stream -c fast \
+        -D "$STANDBY/data" -d "$URI" >"$SCRATCH/backup.log" 2>&1) || { cat "$SCRATCH/backup.log"; exit 1; }
+    STANDBY_PORT=$(free_port)
+    (cd / && as_server "$(server_program postgres)" -D "$STANDBY/data" -c "port=$STANDBY_PORT" \
+        -c "unix_socket_directories=$STANDBY" >>"$SCRATCH/standby.log" 2>&1) &
+    on_exit stop_standby
+    is_synchronous() { [ "$(sql "SELECT sync_state FROM pg_stat_replication")" = sync ]; }
+    wait_until 30 is_synchronous || { cat "$SCRATCH/standby.log"; exit 1; }
+}
+
+stop_standby() {
+    kill -INT "$(head -n 1 "$STANDBY/data/postmaster.pid")"
+    wait_until 30 test ! -e "$STANDBY/data/postmaster.pid"
+} 2>/dev/null
+
+start_postgres synchronous_standby_names='*'
+start_standby
+new_data
+start_service "POSTGRES_URI=postgresql://trendline:$PASSWORD@127.0.0.1:$PGPORT,127.0.0.1:$STANDBY_PORT/postgres?target_session_attrs=read-write"
+send >/dev/null
+send >/dev/null
+check_equal "a build" 200 "$(build)"
+
+keep_sending
+sleep 2
+stop_postgres QUIT
+check_equal "nobody to write to: a prediction" '200 {"prediction": 10}' "$(answer '/predict?a=5')"
+(cd / && as_server "$(server_program pg_ctl)" promote -w -D "$STANDBY/data" >/dev/null)
+URI=${URI/:$PGPORT/:$STANDBY_PORT}
+back "the standby took over"
+sleep 2
+stop_sending
+counted_once "failing over"
+check_equal "more than before" yes "$([ "$number" -gt 2 ] && echo yes)"
+check_equal "the model knows all" "$number" "$(model .rows)"
+check_equal "a build on the new server" 200 "$(build)"
+stop_service
+check_report postgres/failover
