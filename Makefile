@@ -33,7 +33,7 @@ PARTS    := $(BUILD)/nginx.conf $(patsubst %,$(BUILD)/%,$(wildcard services/*))
 
 C_FILES  := $(wildcard src/*.[ch] cgi-bin/*.c tests/unit/*.[ch] tests/fuzz/*.[ch] tests/faults/*.c bench/*.c bench/programs/*.c)
 SCRIPTS  := $(wildcard services/* tools/install-packages tools/check-* .ci/run tests/run tests/*.sh \
-              tests/*/*.sh tests/*/*.bash bench/run bench/*.sh)
+              tests/*/*.sh tests/*/*.bash bench/run bench/*.sh bench/*.bash)
 ENGINE    = $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
 # `make V=1` shows the commands.

@@ -2,39 +2,8 @@
 # POST /action with POSTGRES_URI set, on a PostgreSQL of the script's own: single events, and NDJSON,
 # against pgbench with one connection, as `action` has it, and as many rows a transaction.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/postgres.bash"
 BULK=100000
-
-programs=(/usr/lib/postgresql/*/bin)
-PROGRAM_DIR=${programs[-1]}
-[ -x "$PROGRAM_DIR/pgbench" ] || { say "no PostgreSQL here: this figure is left out"; exit 0; }
-
-# as_server COMMAND...: PostgreSQL does not run as root
-as_server() {
-    if [ "$(id -u)" -eq 0 ]; then
-        setpriv --reuid=postgres --regid=postgres --clear-groups env HOME=/ "$@"
-    else
-        "$@"
-    fi
-}
-
-start_postgres() {
-    next_port
-    DATABASE_PORT=$PORT
-    CLUSTER=$(mktemp -d "$BUILD/bench/postgres.XXXXXX")
-    on_exit "rm -rf '$CLUSTER'"
-    [ "$(id -u)" -ne 0 ] || chown postgres:postgres "$CLUSTER"
-    (cd "$CLUSTER" && as_server "$PROGRAM_DIR/initdb" -D "$CLUSTER/data" -A trust -U trendline -E UTF8 \
-        --locale=C >/dev/null)
-    (cd "$CLUSTER" && as_server "$PROGRAM_DIR/postgres" -D "$CLUSTER/data" -p "$DATABASE_PORT" \
-        -k "$CLUSTER" >"$SCRATCH/postgres.log" 2>&1) &
-    on_exit "kill -INT \$(head -n 1 '$CLUSTER/data/postmaster.pid') 2>/dev/null; sleep 1"
-    URI=postgresql://trendline@127.0.0.1:$DATABASE_PORT/postgres
-    wait_until 30 sql 'SELECT 1'
-}
-
-sql() {
-    psql -XAtq -c "$1" "$URI"
-}
 
 # transaction ROWS: one that stores as many rows as that, as pgbench sends it
 transaction() {
