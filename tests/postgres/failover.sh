@@ -27,6 +27,7 @@ stop_standby() {
     wait_until 30 test ! -e "$STANDBY/data/postmaster.pid"
 } 2>/dev/null
 
+number=0
 start_postgres synchronous_standby_names='*'
 start_standby
 new_data

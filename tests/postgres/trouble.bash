@@ -39,21 +39,25 @@ counted_once() {
         "$(sql "SELECT count(*), count(DISTINCT id) FROM trendline_rows WHERE id ~ '^f'")"
 }
 
-# keep_sending: one event after the other until stop_sending, in the background
+# send_until FILE: one event after the other until the file is there, which then has the number
+send_until() {
+    local SCRATCH
+    SCRATCH=$(mktemp -d "${1%/*}/sender.XXXXXX") # its answers are not ours
+    until [ -e "$1" ]; do send; done >"$SCRATCH/seen"
+    echo "$number" >"$1"
+}
+
+# keep_sending: until stop_sending, in the background
 keep_sending() {
-    rm -f "$SCRATCH/enough"
-    (
-        enough=$SCRATCH/enough
-        SCRATCH=$(mktemp -d "$SCRATCH/sender.XXXXXX") # its answers are not ours
-        until [ -e "$enough" ]; do send; done >"$SCRATCH/seen"
-        echo "$number" >"$enough"
-    ) &
+    ENOUGH=$SCRATCH/enough
+    rm -f "$ENOUGH"
+    send_until "$ENOUGH" &
     SENDER=$!
-    on_exit "touch '$SCRATCH/enough'"
+    on_exit "touch '$ENOUGH'"
 }
 
 stop_sending() {
-    touch "$SCRATCH/enough"
+    touch "$ENOUGH"
     wait "$SENDER"
-    read -r number <"$SCRATCH/enough"
+    read -r number <"$ENOUGH"
 }
