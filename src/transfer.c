@@ -8,13 +8,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* between the store's identity and the event's number, in the ids that are made here */
-#define OWN_ID_MARK "-"
+#include <xxhash.h>
 
 enum {
+    MADE_ID_MAX = STORE_IDENTITY_MAX + 48,
     WRITE_SIZE = 256 << 10,
     BATCH_EVENTS = 8192,
     BATCH_BYTES = 4 << 20 /* of the store's open batch */
@@ -28,8 +28,18 @@ static bool begin_work(struct store *store, struct error *error)
 
 /* ------------------------------------------------------------------ export */
 
-struct export
+/* The id that event `seq`, which has none, gets in a stream; its length. Events of two copies of a
+ * store that went different ways have different ones. */
+static size_t make_id(const char *identity, int64_t seq, const struct event *event, size_t columns,
+                      char id[static MADE_ID_MAX])
 {
+    XXH64_hash_t digest = XXH3_64bits(event->time, strlen(event->time));
+    digest = XXH3_64bits_withSeed(event->row, columns * sizeof *event->row, digest);
+    return (size_t)snprintf(id, MADE_ID_MAX, "%s-%lld-%016llx", identity, (long long)seq,
+                            (unsigned long long)digest);
+}
+
+struct exporter {
     const struct schema *schema;
     char identity[STORE_IDENTITY_MAX];
     struct buffer text;
@@ -53,18 +63,21 @@ static bool flush(struct buffer *text, struct error *error)
     return true;
 }
 
-static void write_id(const struct export *export, int64_t seq, const struct event *event,
+static void write_id(const struct exporter *export, int64_t seq, const struct event *event,
                      struct buffer *out)
 {
     buffer_puts(out, "{\"_id\":\"");
-    if (event->id)
+    if (event->id) {
         buffer_append(out, event->id, event->id_length);
-    else
-        buffer_printf(out, "%s" OWN_ID_MARK "%lld", export->identity, (long long)seq);
+    } else {
+        char id[MADE_ID_MAX];
+        size_t length = make_id(export->identity, seq, event, export->schema->count + 1, id);
+        buffer_append(out, id, length);
+    }
     buffer_puts(out, "\"");
 }
 
-static void write_event(const struct export *export, int64_t seq, const struct event *event,
+static void write_event(const struct exporter *export, int64_t seq, const struct event *event,
                         struct buffer *out)
 {
     write_id(export, seq, event, out);
@@ -83,7 +96,7 @@ static void write_event(const struct export *export, int64_t seq, const struct e
 
 static bool export_event(void *context, int64_t seq, const struct event *event, struct error *error)
 {
-    struct export *export = context;
+    struct exporter *export = context;
     write_event(export, seq, event, &export->text);
     if (export->text.failed)
         return error_memory(error);
@@ -93,7 +106,7 @@ static bool export_event(void *context, int64_t seq, const struct event *event, 
 
 static bool export_events(struct store *store, struct error *error)
 {
-    struct export export = {.schema = store_event_schema(store)};
+    struct exporter export = {.schema = store_event_schema(store)};
     bool any = store_events(store) > 0;
     bool ok = !any || store_identity(store, export.identity, error);
     store_unlock(store);
@@ -116,11 +129,13 @@ bool export_run(const struct config *config, struct error *error)
 
 /* ------------------------------------------------------------------ import */
 
-struct import {
+struct importer {
     struct store *store;
-    char own[STORE_IDENTITY_MAX + 1]; /* how the ids begin that an export of this store made; "":
-                                         of none, since it was empty */
-    struct request request;           /* the stream as a body */
+    char identity[STORE_IDENTITY_MAX]; /* "": none, since the store was empty */
+    struct buffer own; /* uint64_t: hashes of the ids that its events without ids would get, sorted;
+                          empty until one such id turns up */
+    bool own_known;
+    struct request request; /* the stream as a body */
     struct event_reader reader;
     size_t tickets;                /* of the open batch */
     uint64_t places[BATCH_EVENTS]; /* in the stream, from 1, by ticket */
@@ -142,7 +157,7 @@ static long read_input(struct request *request, char *data, size_t size, struct 
 }
 
 /* The sentence gets the event's place, and what to do. */
-static bool stopped(const struct import *import, struct error *error)
+static bool stopped(const struct importer *import, struct error *error)
 {
     char why[ERROR_TEXT_MAX];
     snprintf(why, sizeof why, "%s", error->text);
@@ -152,30 +167,79 @@ static bool stopped(const struct import *import, struct error *error)
                      (unsigned long long)import->read, why);
 }
 
-static bool find_own(struct import *import, struct error *error)
+static bool find_identity(struct importer *import, struct error *error)
 {
-    char identity[STORE_IDENTITY_MAX];
     bool ok = begin_work(import->store, error);
-    if (ok && store_events(import->store) > 0) {
-        ok = store_identity(import->store, identity, error);
-        snprintf(import->own, sizeof import->own, "%s" OWN_ID_MARK, identity);
-    }
+    if (ok && store_events(import->store) > 0)
+        ok = store_identity(import->store, import->identity, error);
     store_unlock(import->store);
     return ok;
 }
 
-/* Did this event come from here, where it has no id? */
-static bool is_own(const struct import *import, const struct event *event)
+static uint64_t hash_id(const char *id, size_t length)
 {
-    size_t length = strlen(import->own);
-    return length > 0 && event->id_length > length && memcmp(event->id, import->own, length) == 0;
+    return XXH3_64bits(id, length);
 }
 
-static bool add(struct import *import, const struct event *event, struct error *error)
+static bool keep_own(void *context, int64_t seq, const struct event *event, struct error *error)
+{
+    struct importer *import = context;
+    char id[MADE_ID_MAX];
+    if (event->id)
+        return true;
+    size_t columns = store_event_schema(import->store)->count + 1;
+    uint64_t hash = hash_id(id, make_id(import->identity, seq, event, columns, id));
+    buffer_append(&import->own, &hash, sizeof hash);
+    return !import->own.failed || error_memory(error);
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Only a stream that this store or a copy of it began has such ids: then a look at all its events
+ * is worth while. */
+static bool learn_own(struct importer *import, struct error *error)
+{
+    if (import->own_known)
+        return true;
+    if (!store_visit(import->store, keep_own, import, error))
+        return false;
+    import->own_known = true;
+    if (import->own.length > 0)
+        qsort(import->own.data, import->own.length / sizeof(uint64_t), sizeof(uint64_t),
+              compare_hashes);
+    return true;
+}
+
+/* Is it one that is stored here without an id? */
+static bool find_own(struct importer *import, const struct event *event, bool *found,
+                     struct error *error)
+{
+    size_t length = strlen(import->identity);
+    *found = false;
+    if (length == 0 || event->id_length <= length ||
+        memcmp(event->id, import->identity, length) != 0)
+        return true;
+    if (!learn_own(import, error))
+        return false;
+    uint64_t hash = hash_id(event->id, event->id_length);
+    *found =
+        import->own.length > 0 && bsearch(&hash, import->own.data, import->own.length / sizeof hash,
+                                          sizeof hash, compare_hashes);
+    return true;
+}
+
+static bool add(struct importer *import, const struct event *event, struct error *error)
 {
     size_t ticket;
+    bool own;
     import->read++;
-    if (is_own(import, event)) {
+    if (!find_own(import, event, &own, error))
+        return false;
+    if (own) {
         import->known++;
         return true;
     }
@@ -185,7 +249,7 @@ static bool add(struct import *import, const struct event *event, struct error *
     return true;
 }
 
-static bool take_batch(struct import *import, struct error *error)
+static bool take_batch(struct importer *import, struct error *error)
 {
     struct event event;
     uint64_t first = import->read;
@@ -207,7 +271,7 @@ static bool take_batch(struct import *import, struct error *error)
     return true;
 }
 
-static bool settle_batch(struct import *import, struct error *error)
+static bool settle_batch(struct importer *import, struct error *error)
 {
     for (size_t ticket = 0; ticket < import->tickets; ticket++) {
         int64_t seq;
@@ -228,7 +292,7 @@ static bool settle_batch(struct import *import, struct error *error)
 }
 
 /* A line that cannot be taken ends the import, but not before what came before it is durable. */
-static bool import_batch(struct import *import, struct error *error)
+static bool import_batch(struct importer *import, struct error *error)
 {
     struct error later;
     bool taken = take_batch(import, error);
@@ -239,12 +303,12 @@ static bool import_batch(struct import *import, struct error *error)
     return settle_batch(import, taken ? error : &later) && taken;
 }
 
-static bool import_events(struct import *import, const struct config *config, struct error *error)
+static bool import_events(struct importer *import, const struct config *config, struct error *error)
 {
     bool ok = event_reader_open(&import->reader, &import->request, error);
     if (!ok && error->kind == ERROR_SYNTAX) /* an empty journal makes an empty stream */
         return true;
-    ok = ok && find_own(import, error);
+    ok = ok && find_identity(import, error);
     import->reader.wants_id = true;
     while (ok && !import->ended) {
         ok = begin_work(import->store, error) && import_batch(import, error);
@@ -266,20 +330,21 @@ static bool check_window(const struct config *config, struct error *error)
 
 bool import_run(const struct config *config, struct error *error)
 {
-    static struct import import = {.request = {.method = "POST",
-                                               .path = "",
-                                               .query = "",
-                                               .content_type = "application/x-ndjson",
-                                               .authorization = "",
-                                               .has_length = true,
-                                               .content_length = UINT64_MAX,
-                                               .read = read_input}};
+    static struct importer import = {.request = {.method = "POST",
+                                                 .path = "",
+                                                 .query = "",
+                                                 .content_type = "application/x-ndjson",
+                                                 .authorization = "",
+                                                 .has_length = true,
+                                                 .content_length = UINT64_MAX,
+                                                 .read = read_input}};
     if (!check_window(config, error) || !(import.store = store_open(config, error)))
         return false;
     progress_begin_count(&import.progress, "import", 0);
     bool ok = import_events(&import, config, error);
     progress_end(&import.progress);
     event_reader_close(&import.reader);
+    buffer_free(&import.own);
     store_close(import.store);
     fprintf(stderr, "import: %llu events stored, %llu were there already\n",
             (unsigned long long)import.stored, (unsigned long long)import.known);

@@ -1,8 +1,9 @@
 /* Moving events from one store to another, as NDJSON on standard output and input.
  *
  * Each line is an event as /action takes it, with `_time` and `_id`. An event that was stored
- * without an id gets one here, made of the store's identity and the event's number: so it counts
- * once, however often and from wherever the stream is sent. */
+ * without an id gets one here, made of the store's identity, the event's number and a digest of its
+ * content: so it counts once, however often and from wherever the stream is sent, and in the store
+ * that it came from, or an older copy of that, it is known when it is there and stored when not. */
 #ifndef TRENDLINE_TRANSFER_H
 #define TRENDLINE_TRANSFER_H
 

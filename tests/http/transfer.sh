@@ -63,6 +63,31 @@ test_back() {
     check_equal "one is new" "import: 1 events stored, $EVENTS were there already" "$(cat "$SAID")"
 }
 
+# Into a copy from before the last events, which has the same identity: what it lacks is stored, also
+# when it went its own way since.
+test_into_backup() {
+    local backup
+    new_data
+    start_service
+    status /action -d '{"x": 1, "target": 2}' >/dev/null
+    stop_service
+    backup=$(mktemp -d "$SCRATCH/data.XXXXXX")
+    cp -a "$DATA/." "$backup/"
+    start_service
+    status /action -d '{"x": 2, "target": 4}{"x": 3, "target": 6}' >/dev/null
+    stop_service
+    transfer export >"$SCRATCH/newer"
+    DATA=$backup
+    start_service
+    status /action -d '{"x": 4, "target": 8}' >/dev/null
+    stop_service
+    transfer import <"$SCRATCH/newer"
+    check_equal "a backup: what it lacks" "import: 2 events stored, 1 were there already" "$(cat "$SAID")"
+    transfer import <"$SCRATCH/newer"
+    check_equal "a backup: the second time" "import: 0 events stored, 3 were there already" "$(cat "$SAID")"
+    check_equal "a backup: all of both" '1 2 3 4' "$(contents | jq -s 'map(.x) | sort | map(tostring) | join(" ")' -r)"
+}
+
 # fails NAME WANTS INPUT: an import that must not succeed
 fails() {
     printf '%s' "$3" >"$SCRATCH/input"
@@ -123,6 +148,7 @@ start_service
 test_import
 test_back
 stop_service
+! on_files || test_into_backup
 test_refused
 test_killed
 check_report http/transfer
