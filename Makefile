@@ -44,7 +44,7 @@ SANITIZE := -fsanitize=address,undefined
 LIBDIR   := $(DESTDIR)$(PREFIX)/lib/trendline
 
 .DELETE_ON_ERROR:
-.PHONY: all binaries tests faults fuzzers run test test-faults test-postgres test-model bench check-asan fuzz lint image test-image install clean help
+.PHONY: all binaries tests faults fuzzers run test test-faults test-postgres test-model bench bench-accuracy check-asan fuzz lint image test-image install clean help
 
 all: ## build everything into build/
 	@tools/install-packages build
@@ -78,6 +78,11 @@ bench: ## measure against the limits and peers, into bench/RESULTS.md; takes hal
 	@tools/install-packages build run bench
 	@$(SUBMAKE) binaries $(BENCH) $(BUILD)/bench/no_sync.so
 	@BUILD=$(BUILD) bench/run
+
+bench-accuracy: ## how well chosen models predict, beside least squares and published figures; ten seconds
+	@tools/install-packages build
+	@$(SUBMAKE) binaries $(BUILD)/bench/accuracy
+	@BUILD=$(BUILD) bench/accuracy.sh
 
 check-asan: ## the same tests under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=build-asan LDFLAGS='$(SANITIZE)' test \

@@ -1,11 +1,12 @@
 #include "batch.h"
 
+#include "choice.h"
 #include "cores.h"
 #include "crew.h"
 #include "file.h"
-#include "fit.h"
-#include "moments.h"
+#include "folds.h"
 #include "number.h"
+#include "predictor.h"
 #include "progress.h"
 #include "table.h"
 
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define TRAIN_NAME  "train.tsv"
@@ -29,12 +31,17 @@ struct input {
 };
 
 struct batch {
+    const char *directory;
     struct input train, test;
     char output_path[PATH_MAX];
     unsigned threads;
     size_t features;
     size_t place[TABLE_COLUMNS_MAX]; /* of the test table's columns among the features */
-    struct fit *fit;
+    bool may_choose;
+    struct term_maps maps;
+    struct choice choice;
+    struct predictor *model;
+    uint64_t clipped;
     struct timespec begun;
 };
 
@@ -126,15 +133,14 @@ static bool match_columns(struct batch *batch, struct error *error)
 /* One thread's share of the learning. */
 struct learner {
     const struct table *table;
-    struct moments *moments;
+    struct folds folds;
 };
 
-static bool add_row(const struct learner *learner, const double *row, uint64_t line,
-                    struct error *error)
+static bool reserve_row(struct learner *learner, const double *row, uint64_t line,
+                        struct error *error)
 {
-    switch (moments_reserve(learner->moments, row)) {
+    switch (folds_reserve(&learner->folds, row)) {
     case MOMENTS_OK:
-        moments_add(learner->moments, row);
         return true;
     case MOMENTS_NO_MEMORY:
         return error_memory(error);
@@ -149,12 +155,24 @@ static bool add_row(const struct learner *learner, const double *row, uint64_t l
 
 static bool add_block(void *own, struct table_block *block, struct error *error)
 {
-    const struct learner *learner = own;
+    struct learner *learner = own;
+    double row[TABLE_COLUMNS_MAX];
+    enum table_result result;
+    while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW) {
+        if (!reserve_row(learner, row, block->line, error))
+            return false;
+        folds_add(&learner->folds, row);
+    }
+    return result == TABLE_END;
+}
+
+static bool add_block_terms(void *own, struct table_block *block, struct error *error)
+{
+    struct learner *learner = own;
     double row[TABLE_COLUMNS_MAX];
     enum table_result result;
     while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW)
-        if (!add_row(learner, row, block->line, error))
-            return false;
+        folds_add_terms(&learner->folds, row);
     return result == TABLE_END;
 }
 
@@ -166,29 +184,81 @@ static size_t count_learners(const struct batch *batch)
     return room < 1 ? 1 : room < batch->threads ? room : batch->threads;
 }
 
+/* Has all rows that are left worked on, by `count` learners. */
+static bool read_rows(struct batch *batch, const struct crew_work *work, struct learner *learners,
+                      size_t count, struct error *error)
+{
+    void *own[CREW_MAX];
+    for (size_t i = 0; i < count; i++) {
+        learners[i].table = batch->train.table;
+        own[i] = &learners[i];
+    }
+    bool ok = crew_run(work, own, count, batch->train.table, &batch->train.progress, error);
+    progress_end(&batch->train.progress);
+    return ok;
+}
+
 /* The sums are exact, so it does not matter which rows are in which part. */
 static bool merge(struct learner *learners, size_t count, struct error *error)
 {
     for (size_t i = 1; i < count; i++)
-        if (moments_merge(learners[0].moments, learners[i].moments) != MOMENTS_OK)
+        if (folds_merge(&learners[0].folds, &learners[i].folds) != MOMENTS_OK)
             return error_memory(error);
     return true;
 }
 
-/* Adds all rows that are left to the first learner's moments. */
-static bool add_rows(struct batch *batch, struct learner *learners, size_t count,
-                     struct error *error)
+/* The sums of all rows' features, in the first learner. */
+static bool learn_features(struct batch *batch, struct learner *learners, size_t count,
+                           struct error *error)
 {
     static const struct crew_work work = {.work = add_block};
-    void *own[CREW_MAX];
-    for (size_t i = 0; i < count; i++) {
-        learners[i] = (struct learner){batch->train.table, moments_new(batch->features)};
-        own[i] = &learners[i];
-        if (!learners[i].moments)
+    size_t parts = batch->may_choose && batch->features <= FOLDS_FEATURES_MAX ? FOLDS : 1;
+    for (size_t i = 0; i < count; i++)
+        if (!folds_init(&learners[i].folds, batch->features, parts))
             return error_memory(error);
-    }
-    return crew_run(&work, own, count, batch->train.table, &batch->train.progress, error) &&
-           merge(learners, count, error);
+    return read_rows(batch, &work, learners, count, error) && merge(learners, count, error);
+}
+
+/* A pipe cannot be read twice. */
+static bool reopen(struct batch *batch, bool *again, struct error *error)
+{
+    struct stat status;
+    *again = stat(batch->train.path, &status) == 0 && S_ISREG(status.st_mode);
+    if (!*again)
+        return true;
+    input_close(&batch->train);
+    return input_open(&batch->train, batch->directory, TRAIN_NAME, error);
+}
+
+static bool begin_terms(struct batch *batch, struct learner *learners, size_t count,
+                        struct error *error)
+{
+    struct moments *all = folds_moments(&learners[0].folds, FOLDS);
+    bool ok = all && term_maps_init(&batch->maps, all);
+    moments_free(all);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = folds_begin_terms(&learners[i].folds, &batch->maps);
+    return ok || error_memory(error);
+}
+
+/* The sums of the terms, which need to know where the columns lie: a second reading. */
+static bool learn_terms(struct batch *batch, struct learner *learners, size_t count,
+                        struct error *error)
+{
+    static const struct crew_work work = {.work = add_block_terms};
+    bool again;
+    if (!reopen(batch, &again, error))
+        return false;
+    if (!again)
+        return true;
+    int64_t rows = folds_rows(&learners[0].folds);
+    if (!begin_terms(batch, learners, count, error) ||
+        !read_rows(batch, &work, learners, count, error))
+        return false;
+    for (size_t i = 1; i < count; i++)
+        folds_merge_terms(&learners[0].folds, &learners[i].folds);
+    return learners[0].folds.term_rows == rows ||
+           error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": was changed while it was read");
 }
 
 /* Puts the name of the file, and of the column if it is about one, before what fit_new said. */
@@ -202,94 +272,100 @@ static void name_fit_error(const struct batch *batch, size_t column, struct erro
     error_set(error, cause.kind, TRAIN_NAME ": %s%s: %.200s", what, name, cause.text);
 }
 
-static bool fit_moments(struct batch *batch, const struct moments *moments, struct error *error)
+static bool fit(struct batch *batch, const struct folds *folds, struct error *error)
 {
     size_t column = 0;
-    if (moments_rows(moments) == 0)
-        return error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": no rows to learn from");
-    batch->fit = fit_new(moments, &column, error);
-    if (!batch->fit)
+    if (!choose(&batch->choice, folds, &batch->maps, error))
+        return false;
+    batch->model = predictor_new(&batch->choice, folds, &batch->maps, &column, error);
+    if (!batch->model)
         name_fit_error(batch, column, error);
-    return batch->fit != NULL;
+    return batch->model != NULL;
 }
 
 static bool learn(struct batch *batch, struct error *error)
 {
     struct learner learners[CREW_MAX] = {0};
+    struct folds *folds = &learners[0].folds;
     size_t count = count_learners(batch);
-    bool learnt =
-        add_rows(batch, learners, count, error) && fit_moments(batch, learners[0].moments, error);
-    progress_end(&batch->train.progress);
+    bool ok = learn_features(batch, learners, count, error);
+    if (ok && folds_rows(folds) == 0)
+        ok = error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": no rows to learn from");
+    if (ok && folds->parts == FOLDS && folds_rows(folds) >= CHOICE_ROWS_MIN)
+        ok = learn_terms(batch, learners, count, error);
+    ok = ok && fit(batch, folds, error);
     for (size_t i = 0; i < count; i++)
-        moments_free(learners[i].moments);
-    return learnt;
+        folds_free(&learners[i].folds);
+    return ok;
 }
 
 /* One thread's share of the predicting. */
-struct predictor {
+struct worker {
     const struct batch *batch;
     struct file_writer *output; /* of all */
     struct buffer text;         /* the predictions of a block */
-    uint64_t rows;              /* how many it has made so far */
+    uint64_t rows, clipped;     /* how many it has made so far, and brought back into the range */
 };
 
-static bool predict_row(struct predictor *predictor, const double *row, uint64_t line,
+static bool predict_row(struct worker *worker, const double *row, uint64_t line,
                         struct error *error)
 {
-    const struct batch *batch = predictor->batch;
+    const struct batch *batch = worker->batch;
     double x[TABLE_COLUMNS_MAX];
     for (size_t i = 0; i < batch->features; i++)
         x[batch->place[i]] = row[i];
-    double prediction = fit_predict(batch->fit->coefficients, x, batch->features);
+    bool clipped;
+    double prediction = predictor_predict(batch->model, x, &clipped);
+    worker->clipped += clipped;
     if (!isfinite(prediction))
         return error_set(error, ERROR_UNUSABLE,
                          TEST_NAME ":%llu: the prediction is out of the range of doubles",
                          (unsigned long long)line);
-    char *text = buffer_reserve(&predictor->text, NUMBER_TEXT_MAX + 1);
+    char *text = buffer_reserve(&worker->text, NUMBER_TEXT_MAX + 1);
     if (!text)
         return error_memory(error);
     size_t length = number_format(prediction, text);
     text[length] = '\n';
-    predictor->text.length += length + 1;
-    predictor->rows++;
+    worker->text.length += length + 1;
+    worker->rows++;
     return true;
 }
 
 static bool predict_block(void *own, struct table_block *block, struct error *error)
 {
-    struct predictor *predictor = own;
+    struct worker *worker = own;
     double row[TABLE_COLUMNS_MAX];
     enum table_result result;
-    buffer_clear(&predictor->text);
-    while ((result = table_block_next(predictor->batch->test.table, block, row, error)) ==
-           TABLE_ROW)
-        if (!predict_row(predictor, row, block->line, error))
+    buffer_clear(&worker->text);
+    while ((result = table_block_next(worker->batch->test.table, block, row, error)) == TABLE_ROW)
+        if (!predict_row(worker, row, block->line, error))
             return false;
     return result == TABLE_END;
 }
 
 static bool write_predictions(void *own, struct error *error)
 {
-    const struct predictor *predictor = own;
-    return file_write(predictor->output, predictor->text.data, predictor->text.length, error);
+    const struct worker *worker = own;
+    return file_write(worker->output, worker->text.data, worker->text.length, error);
 }
 
 static bool predict_rows(struct batch *batch, struct file_writer *output, uint64_t *rows,
                          struct error *error)
 {
     static const struct crew_work work = {.work = predict_block, .hand_in = write_predictions};
-    struct predictor predictors[CREW_MAX];
+    struct worker workers[CREW_MAX];
     void *own[CREW_MAX];
     for (size_t i = 0; i < batch->threads; i++) {
-        predictors[i] = (struct predictor){.batch = batch, .output = output};
-        own[i] = &predictors[i];
+        workers[i] = (struct worker){.batch = batch, .output = output};
+        own[i] = &workers[i];
     }
     bool predicted =
         crew_run(&work, own, batch->threads, batch->test.table, &batch->test.progress, error);
     *rows = 0;
     for (size_t i = 0; i < batch->threads; i++) {
-        *rows += predictors[i].rows;
-        buffer_free(&predictors[i].text);
+        *rows += workers[i].rows;
+        batch->clipped += workers[i].clipped;
+        buffer_free(&workers[i].text);
     }
     return predicted;
 }
@@ -317,10 +393,10 @@ static double seconds_since(const struct timespec *begun)
 static void report_aliased(const struct batch *batch)
 {
     const char *before = "aliased, with coefficient 0: ";
-    if (batch->fit->rank == batch->features + 1)
+    if (batch->model->fit->rank == batch->features + 1)
         return;
     for (size_t i = 0; i < batch->features; i++) {
-        if (batch->fit->aliased[i]) {
+        if (batch->model->fit->aliased[i]) {
             fprintf(stderr, "%s%s", before, table_column_name(batch->train.table, i));
             before = ", ";
         }
@@ -337,9 +413,23 @@ static void format_figure(double value, char text[static NUMBER_TEXT_MAX])
         strcpy(text, "undefined");
 }
 
+/* What each candidate's predictions would be off by, root mean square, on rows not learnt from. */
+static void report_choice(const struct batch *batch)
+{
+    if (batch->choice.trials[LEAST_SQUARES].terms == 0)
+        return;
+    fprintf(stderr, "model: %s", candidate_name(batch->choice.candidate));
+    for (size_t c = 0; c < CANDIDATES; c++)
+        if (batch->choice.trials[c].terms > 0)
+            fprintf(stderr, "%s %s %.4g",
+                    c ? "," : "; cross-validated error:", candidate_name((enum candidate)c),
+                    sqrt(batch->choice.trials[c].error));
+    fputc('\n', stderr);
+}
+
 static void report(const struct batch *batch, uint64_t predictions)
 {
-    const struct fit *fit = batch->fit;
+    const struct fit *fit = batch->model->fit;
     char mse[NUMBER_TEXT_MAX], r2[NUMBER_TEXT_MAX];
     format_figure(fit->mse, mse);
     format_figure(fit->r2, r2);
@@ -347,12 +437,19 @@ static void report(const struct batch *batch, uint64_t predictions)
             TRAIN_NAME ": %lld rows, %zu features, rank %zu, mean squared error %s, R² %s\n",
             (long long)fit->rows, fit->features, fit->rank, mse, r2);
     report_aliased(batch);
+    report_choice(batch);
     fprintf(stderr, TEST_NAME ": %llu predictions in " OUTPUT_NAME ", %.2f seconds in all\n",
             (unsigned long long)predictions, seconds_since(&batch->begun));
+    if (batch->clipped > 0)
+        fprintf(stderr,
+                TEST_NAME ": %llu of them would be far beyond the targets seen, and were brought "
+                          "back\n",
+                (unsigned long long)batch->clipped);
 }
 
-static bool run(struct batch *batch, const char *directory, struct error *error)
+static bool run(struct batch *batch, struct error *error)
 {
+    const char *directory = batch->directory;
     uint64_t predictions;
     bool done = set_path(batch->output_path, directory, OUTPUT_NAME, error) &&
                 input_open(&batch->train, directory, TRAIN_NAME, error) &&
@@ -364,22 +461,26 @@ static bool run(struct batch *batch, const char *directory, struct error *error)
     return done;
 }
 
-bool batch_run_threads(const char *directory, unsigned threads, struct error *error)
+bool batch_run_threads(const char *directory, bool may_choose, unsigned threads,
+                       struct error *error)
 {
     struct batch *batch = calloc(1, sizeof *batch);
     if (!batch)
         return error_memory(error);
+    batch->directory = directory;
+    batch->may_choose = may_choose;
     batch->threads = threads < CREW_MAX ? threads : CREW_MAX;
     clock_gettime(CLOCK_MONOTONIC, &batch->begun);
-    bool done = run(batch, directory, error);
+    bool done = run(batch, error);
     input_close(&batch->train);
     input_close(&batch->test);
-    fit_free(batch->fit);
+    predictor_free(batch->model);
+    term_maps_free(&batch->maps);
     free(batch);
     return done;
 }
 
-bool batch_run(const char *directory, struct error *error)
+bool batch_run(const char *directory, bool may_choose, struct error *error)
 {
-    return batch_run_threads(directory, cores_allowed(), error);
+    return batch_run_threads(directory, may_choose, cores_allowed(), error);
 }

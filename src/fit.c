@@ -127,6 +127,43 @@ static void set_errors(struct fit *fit, const struct normal *normal)
     mpz_clears(residual, total, NULL);
 }
 
+enum { ERROR_PRECISION = 4400 }; /* bits: more than sums and coefficients of doubles span */
+
+/* γ_j of the residual Σ γ_j z_j: 1 for the target, -β_j for the others. */
+static void residual_weight(const struct fit *fit, size_t j, mpfr_t weight)
+{
+    if (j == fit->features + 1) {
+        mpfr_set_si(weight, 1, MPFR_RNDN);
+        return;
+    }
+    mpfr_set_d(weight, -fit->coefficients[j].hi, MPFR_RNDN);
+    mpfr_sub_d(weight, weight, fit->coefficients[j].lo, MPFR_RNDN);
+}
+
+double fit_error(const struct fit *fit, const struct moments *moments)
+{
+    mpz_t sum;
+    mpfr_t total, product, weight, other;
+    mpz_init(sum);
+    mpfr_inits2(ERROR_PRECISION, total, product, weight, other, NULL);
+    mpfr_set_zero(total, 1);
+    for (size_t j = 0; j <= fit->features + 1; j++) {
+        residual_weight(fit, j, weight);
+        for (size_t k = j; k <= fit->features + 1; k++) {
+            long exponent = moments_sum(moments, j, k, sum);
+            residual_weight(fit, k, other);
+            mpfr_set_z_2exp(product, sum, exponent + (k > j), MPFR_RNDN);
+            mpfr_mul(product, product, weight, MPFR_RNDN);
+            mpfr_fma(total, product, other, total, MPFR_RNDN);
+        }
+    }
+    mpfr_div_si(total, total, moments_rows(moments), MPFR_RNDN);
+    double rounded = nearest_double(total);
+    mpfr_clears(total, product, weight, other, NULL);
+    mpz_clear(sum);
+    return rounded;
+}
+
 struct fit *fit_alloc(size_t features, struct error *error)
 {
     struct fit *fit = calloc(1, sizeof *fit);

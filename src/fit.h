@@ -44,6 +44,9 @@ struct fit *fit_new(const struct moments *moments, size_t *column, struct error 
 struct fit *fit_alloc(size_t features, struct error *error);
 void fit_free(struct fit *fit);
 
+/* Mean squared error of the fit on other rows, as if computed exactly; infinite beyond range. */
+double fit_error(const struct fit *fit, const struct moments *moments);
+
 /* Σ (hi_j + lo_j) x_j, with x_0 = 1, as if computed exactly and rounded once; infinite when it is
  * beyond the range of doubles, never -0. `coefficients` has features + 1 entries, `x` has
  * `features` finite values. Does not allocate, save for sums on the verge of rounding the other

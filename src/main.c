@@ -38,7 +38,7 @@ static const char HELP[] =
     "  DATA_DIR         the directory of all files (/hostfiles)\n"
     "  TRAIN_FILE_PATH  training rows to start from ($DATA_DIR/train.txt, if it is there)\n"
     "  LEARN            online: each event moves the model at once; build: only /build (online)\n"
-    "  MODEL            linear\n"
+    "  MODEL            auto: chosen by cross-validation, in batch; linear: least squares\n"
     "  WORKERS          predict processes (the cores allowed, at least 2)\n"
     "  MAX_BODY         largest request body (16m)\n"
     "  MIN_FREE         below this much free space events are refused (64m)\n"
@@ -73,6 +73,12 @@ static int report_place(bool done, const struct error *error)
 
 static int run_serve(const struct config *config)
 {
+    struct error error;
+    if (config->model == CONFIG_MODEL_AUTO)
+        return report(error_set(&error, ERROR_UNUSABLE,
+                                "MODEL=auto cannot be used: so far only `batch` chooses a model, "
+                                "and the service takes linear"),
+                      &error);
     return serve(config);
 }
 
@@ -89,12 +95,13 @@ static int run_health(const struct config *config)
 }
 
 /* The jobs write into DATA_DIR: what they make belongs to its owner. */
-static int run_job(bool (*job)(const char *directory, struct error *error), const char *directory)
+static int run_job(bool (*job)(const struct config *config, struct error *error),
+                   const struct config *config)
 {
     struct error error = {0};
     struct owner owner;
-    return report_place(owner_of(directory, &owner, &error) && owner_become(&owner, &error) &&
-                            job(directory, &error),
+    return report_place(owner_of(config->data_dir, &owner, &error) &&
+                            owner_become(&owner, &error) && job(config, &error),
                         &error);
 }
 
@@ -118,14 +125,24 @@ static int run_import(const struct config *config)
     return run_transfer(import_run, config);
 }
 
+static bool sum(const struct config *config, struct error *error)
+{
+    return sum_run(config->data_dir, error);
+}
+
+static bool batch(const struct config *config, struct error *error)
+{
+    return batch_run(config->data_dir, config->model != CONFIG_MODEL_LINEAR, error);
+}
+
 static int run_sum(const struct config *config)
 {
-    return run_job(sum_run, config->data_dir);
+    return run_job(sum, config);
 }
 
 static int run_batch(const struct config *config)
 {
-    return run_job(batch_run, config->data_dir);
+    return run_job(batch, config);
 }
 
 static const struct command {

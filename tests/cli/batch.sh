@@ -3,6 +3,7 @@
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
+export MODEL=linear
 data=$ROOT/tests/data/uci
 train=$SCRATCH/train.tsv
 test=$SCRATCH/test.tsv

@@ -1,0 +1,147 @@
+#include "predictor.h"
+
+#include "ridge.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* The figures that least squares would have from the sums. */
+static void set_figures(struct fit *fit, double mse, double variance)
+{
+    double share = mse / variance;
+    fit->mse = mse;
+    fit->r2 = variance > 0 ? 1 - share : NAN;
+    fit->rank = fit->features + 1;
+}
+
+/* Ridge on the features themselves: coefficients like those of least squares. */
+static bool fit_ridge(struct predictor *predictor, const struct moments *moments, double penalty,
+                      struct error *error)
+{
+    struct gram gram;
+    struct ridge ridge = {0};
+    size_t features = moments_features(moments);
+    predictor->fit = fit_alloc(features, error);
+    bool ok = gram_of_moments(&gram, moments) && ridge_init(&ridge, features);
+    if (predictor->fit && ok && ridge_fit(&ridge, &gram, penalty)) {
+        struct fit *fit = predictor->fit;
+        fit->rows = gram.rows;
+        fit->coefficients[0].hi = ridge.intercept;
+        for (size_t j = 0; j < features; j++)
+            fit->coefficients[j + 1].hi = ridge.weights[j];
+        set_figures(fit, ridge_error(&ridge, &gram),
+                    gram.covariance[(features + 1) * (features + 1) - 1]);
+    } else if (ok) {
+        ok = false;
+        if (predictor->fit)
+            error_set(error, ERROR_UNUSABLE, "the penalty does not determine the ridge");
+    } else {
+        error_memory(error);
+    }
+    gram_free(&gram);
+    ridge_free(&ridge);
+    return ok;
+}
+
+static bool take_weights(struct predictor *predictor, const struct ridge *ridge)
+{
+    predictor->weights = malloc(ridge->count * sizeof *predictor->weights);
+    if (!predictor->weights)
+        return false;
+    for (size_t i = 0; i < ridge->count; i++)
+        predictor->weights[i] = ridge->weights[i];
+    predictor->intercept = ridge->intercept;
+    return true;
+}
+
+static bool fit_terms(struct predictor *predictor, const struct folds *folds,
+                      const struct term_maps *maps, double penalty, struct error *error)
+{
+    struct gram gram = {0};
+    struct ridge ridge = {0};
+    predictor->kind = candidate_terms(predictor->candidate, maps, &predictor->count);
+    predictor->fit = fit_alloc(folds->features, error);
+    if (!predictor->fit)
+        return false;
+    struct term_sums *sums = folds_sums(folds, predictor->kind, FOLDS);
+    bool ok = sums && gram_of_terms(&gram, sums, predictor->count) &&
+              ridge_init(&ridge, predictor->count) && ridge_fit(&ridge, &gram, penalty) &&
+              take_weights(predictor, &ridge);
+    if (ok) {
+        size_t last = (gram.count + 1) * (gram.count + 1) - 1;
+        int unit = 2 * (maps->target.exponent - TARGET_BITS);
+        predictor->fit->rows = gram.rows;
+        set_figures(predictor->fit, ldexp(ridge_error(&ridge, &gram), unit),
+                    ldexp(gram.covariance[last], unit));
+        double margin = PREDICTOR_MARGIN * (folds->greatest - folds->least);
+        predictor->least = folds->least - margin;
+        predictor->greatest = folds->greatest + margin;
+    }
+    term_sums_free(sums);
+    gram_free(&gram);
+    ridge_free(&ridge);
+    return ok || error_memory(error);
+}
+
+static bool fit_chosen(struct predictor *predictor, const struct choice *choice,
+                       const struct folds *folds, const struct term_maps *maps, size_t *column,
+                       struct error *error)
+{
+    double penalty = choice->trials[choice->candidate].penalty;
+    if (choice->candidate > RIDGE)
+        return fit_terms(predictor, folds, maps, penalty, error);
+    struct moments *moments = folds_moments(folds, FOLDS);
+    bool ok = moments || error_memory(error);
+    if (ok && choice->candidate == RIDGE)
+        ok = fit_ridge(predictor, moments, penalty, error);
+    else if (ok)
+        ok = (predictor->fit = fit_new(moments, column, error)) != NULL;
+    moments_free(moments);
+    return ok;
+}
+
+struct predictor *predictor_new(const struct choice *choice, const struct folds *folds,
+                                const struct term_maps *maps, size_t *column, struct error *error)
+{
+    struct predictor *predictor = calloc(1, sizeof *predictor);
+    if (!predictor) {
+        error_memory(error);
+        return NULL;
+    }
+    predictor->candidate = choice->candidate;
+    predictor->maps = maps;
+    if (fit_chosen(predictor, choice, folds, maps, column, error))
+        return predictor;
+    predictor_free(predictor);
+    return NULL;
+}
+
+void predictor_free(struct predictor *predictor)
+{
+    if (!predictor)
+        return;
+    fit_free(predictor->fit);
+    free(predictor->weights);
+    free(predictor);
+}
+
+static double predict_by_terms(const struct predictor *predictor, const double *row)
+{
+    double values[TERMS_MAX], sum = predictor->intercept;
+    const struct term_maps *maps = predictor->maps;
+    terms_values(maps->kinds[predictor->kind], row, values);
+    for (size_t i = 0; i < predictor->count; i++)
+        sum += predictor->weights[i] * values[i];
+    return maps->target.centre + ldexp(sum, maps->target.exponent - TARGET_BITS);
+}
+
+double predictor_predict(const struct predictor *predictor, const double *row, bool *clipped)
+{
+    *clipped = false;
+    if (predictor->count == 0)
+        return fit_predict(predictor->fit->coefficients, row, predictor->fit->features);
+    double prediction = predict_by_terms(predictor, row);
+    double within = fmin(fmax(prediction, predictor->least), predictor->greatest);
+    *clipped = within != prediction;
+    return within;
+}

@@ -1,0 +1,193 @@
+#include "ridge.h"
+
+#include <math.h>
+#include <mpfr.h>
+#include <stdlib.h>
+
+static bool gram_init(struct gram *gram, size_t count, int64_t rows)
+{
+    *gram = (struct gram){.count = count, .rows = rows};
+    gram->mean = calloc(count + 1, sizeof *gram->mean);
+    gram->covariance = calloc((count + 1) * (count + 1), sizeof *gram->covariance);
+    return gram->mean && gram->covariance;
+}
+
+void gram_free(struct gram *gram)
+{
+    free(gram->mean);
+    free(gram->covariance);
+    *gram = (struct gram){0};
+}
+
+static double *covariance_row(const struct gram *gram, size_t row)
+{
+    return gram->covariance + row * (gram->count + 1);
+}
+
+bool gram_of_terms(struct gram *gram, const struct term_sums *sums, size_t count)
+{
+    size_t target = term_sums_count(sums);
+    if (!gram_init(gram, count, term_sums_rows(sums)))
+        return false;
+    for (size_t j = 0; j <= count; j++) {
+        double *row = covariance_row(gram, j);
+        size_t from = j < count ? j : target;
+        gram->mean[j] = term_sums_mean(sums, from);
+        for (size_t k = j; k < count; k++)
+            row[k] = term_sums_covariance(sums, from, k);
+        row[count] = term_sums_covariance(sums, from, target);
+    }
+    return true;
+}
+
+/* (S_jk - S_0j S_0k / rows) / rows, whose products do not round. */
+static double covariance_of(const struct moments *moments, size_t j, size_t k, mpz_t numbers[3])
+{
+    int64_t rows = moments_rows(moments);
+    long product_unit = moments_sum(moments, j, k, numbers[0]);
+    long mean_unit = moments_sum(moments, 0, j, numbers[1]);
+    mean_unit += moments_sum(moments, 0, k, numbers[2]);
+    mpz_mul_si(numbers[0], numbers[0], rows);
+    mpz_mul(numbers[1], numbers[1], numbers[2]);
+    if (mpz_sgn(numbers[0]) == 0)
+        product_unit = mean_unit;
+    if (mpz_sgn(numbers[1]) == 0)
+        mean_unit = product_unit;
+    long unit = product_unit < mean_unit ? product_unit : mean_unit;
+    mpz_mul_2exp(numbers[0], numbers[0], product_unit - unit);
+    mpz_mul_2exp(numbers[1], numbers[1], mean_unit - unit);
+    mpz_sub(numbers[0], numbers[0], numbers[1]);
+    long exponent;
+    double digits = mpz_get_d_2exp(&exponent, numbers[0]);
+    return ldexp(digits / (double)rows / (double)rows, (int)(exponent + unit));
+}
+
+bool gram_of_moments(struct gram *gram, const struct moments *moments)
+{
+    size_t count = moments_features(moments);
+    mpz_t numbers[3];
+    if (!gram_init(gram, count, moments_rows(moments)))
+        return false;
+    mpz_inits(numbers[0], numbers[1], numbers[2], NULL);
+    for (size_t j = 0; j <= count; j++) {
+        long exponent, unit = moments_sum(moments, 0, j + 1, numbers[0]);
+        double digits = mpz_get_d_2exp(&exponent, numbers[0]);
+        gram->mean[j] = ldexp(digits / (double)gram->rows, (int)(exponent + unit));
+        for (size_t k = j; k <= count; k++)
+            covariance_row(gram, j)[k] = covariance_of(moments, j + 1, k + 1, numbers);
+    }
+    mpz_clears(numbers[0], numbers[1], numbers[2], NULL);
+    return true;
+}
+
+bool ridge_init(struct ridge *ridge, size_t count)
+{
+    *ridge = (struct ridge){.count = count};
+    ridge->deviation = calloc(count, sizeof *ridge->deviation);
+    ridge->factor = calloc(count * count, sizeof *ridge->factor);
+    ridge->weights = calloc(count, sizeof *ridge->weights);
+    return ridge->deviation && ridge->factor && ridge->weights;
+}
+
+void ridge_free(struct ridge *ridge)
+{
+    free(ridge->deviation);
+    free(ridge->factor);
+    free(ridge->weights);
+    *ridge = (struct ridge){0};
+}
+
+/* The correlations plus the penalty, as columns below the diagonal; a constant column correlates
+ * with nothing. */
+static void load(struct ridge *ridge, const struct gram *gram, double penalty)
+{
+    size_t n = ridge->count;
+    for (size_t j = 0; j < n; j++) {
+        double variance = covariance_row(gram, j)[j];
+        ridge->deviation[j] = variance > 0 ? sqrt(variance) : 0;
+    }
+    for (size_t j = 0; j < n; j++) {
+        double *column = ridge->factor + j * n, own = ridge->deviation[j];
+        column[j] = 1 + penalty;
+        for (size_t k = j + 1; k < n; k++) {
+            double both = own * ridge->deviation[k];
+            column[k] = both > 0 ? covariance_row(gram, j)[k] / both : 0;
+        }
+        ridge->weights[j] = own > 0 ? covariance_row(gram, j)[n] / own : 0;
+    }
+}
+
+#ifdef __x86_64__
+__attribute__((target_clones("default", "avx2")))
+#endif
+static void
+subtract_column(double *restrict to, const double *restrict from, double factor, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] -= factor * from[i];
+}
+
+static bool factorise(struct ridge *ridge)
+{
+    size_t n = ridge->count;
+    for (size_t j = 0; j < n; j++) {
+        double *column = ridge->factor + j * n;
+        if (!(column[j] > 0))
+            return false;
+        double root = sqrt(column[j]);
+        for (size_t i = j; i < n; i++)
+            column[i] /= root;
+        for (size_t k = j + 1; k < n; k++)
+            subtract_column(ridge->factor + k * n + k, column + k, column[k], n - k);
+    }
+    return true;
+}
+
+/* L Lᵀ x = x. */
+static void substitute(struct ridge *ridge)
+{
+    size_t n = ridge->count;
+    double *x = ridge->weights;
+    for (size_t j = 0; j < n; j++) {
+        const double *column = ridge->factor + j * n;
+        x[j] /= column[j];
+        subtract_column(x + j + 1, column + j + 1, x[j], n - j - 1);
+    }
+    for (size_t j = n; j-- > 0;) {
+        const double *column = ridge->factor + j * n;
+        for (size_t i = j + 1; i < n; i++)
+            x[j] -= column[i] * x[i];
+        x[j] /= column[j];
+    }
+}
+
+bool ridge_fit(struct ridge *ridge, const struct gram *gram, double penalty)
+{
+    size_t n = ridge->count;
+    load(ridge, gram, penalty);
+    if (!factorise(ridge))
+        return false;
+    substitute(ridge);
+    ridge->intercept = gram->mean[n];
+    for (size_t j = 0; j < n; j++) {
+        ridge->weights[j] = ridge->deviation[j] > 0 ? ridge->weights[j] / ridge->deviation[j] : 0;
+        ridge->intercept -= ridge->weights[j] * gram->mean[j];
+    }
+    return isfinite(ridge->intercept);
+}
+
+double ridge_error(const struct ridge *ridge, const struct gram *gram)
+{
+    size_t n = ridge->count;
+    const double *weights = ridge->weights;
+    double bias = ridge->intercept - gram->mean[n], squares = covariance_row(gram, n)[n];
+    for (size_t j = 0; j < n; j++) {
+        const double *row = covariance_row(gram, j);
+        double products = weights[j] * row[j] / 2 - row[n];
+        for (size_t k = j + 1; k < n; k++)
+            products += weights[k] * row[k];
+        squares += 2 * weights[j] * products;
+        bias += weights[j] * gram->mean[j];
+    }
+    return bias * bias + (squares > 0 ? squares : 0);
+}
