@@ -69,18 +69,17 @@ static void residual_squares(const struct normal *normal, mpz_t squares)
         mpz_set_ui(squares, 0);
 }
 
-/* rows · (total sum of squares about the mean) = rows · S_yy - S_0y², scaled, in units of
+/* rows · (sum of products about the means) = rows · S_jk - S_0j S_0k, scaled, in units of
  * 2^-(2 depth); exactly. */
-static void total_squares(const struct normal *normal, mpz_t squares)
+static void centred_products(const struct normal *normal, size_t j, size_t k, mpz_t products)
 {
-    size_t y = normal->unknowns;
     mpz_t sum;
     mpz_init(sum);
-    mpz_mul(sum, normal_sum(normal, 0, y), normal_sum(normal, 0, y));
+    mpz_mul(sum, normal_sum(normal, 0, j), normal_sum(normal, 0, k));
     mpz_mul_2exp(sum, sum, 2 * normal->scale[0]);
-    mpz_mul_si(squares, normal_sum(normal, y, y), normal->rows);
-    mpz_mul_2exp(squares, squares, normal->depth);
-    mpz_sub(squares, squares, sum);
+    mpz_mul_si(products, normal_sum(normal, j, k), normal->rows);
+    mpz_mul_2exp(products, products, normal->depth);
+    mpz_sub(products, products, sum);
     mpz_clear(sum);
 }
 
@@ -116,14 +115,90 @@ static double determination(const struct normal *normal, const mpz_t residual, c
     return rounded;
 }
 
+/* value 2^exponent, rounded twice at the most. */
+static double scaled_double(mpz_srcptr value, long exponent)
+{
+    long own;
+    double digits = mpz_get_d_2exp(&own, value);
+    return ldexp(digits, (int)(own + exponent)) + 0.0;
+}
+
+static size_t inverse_index(size_t features, size_t j, size_t k)
+{
+    size_t row = j < k ? j : k, column = j < k ? k : j;
+    return row * (2 * features - 1 - row) / 2 + column;
+}
+
+double fit_inverse(const struct fit *fit, size_t j, size_t k)
+{
+    return fit->inverse[inverse_index(fit->features, j, k)];
+}
+
+/* What belongs to the features is the inverse of their centred sums already, as elimination of the
+ * constant would leave them. */
+static void set_inverse(struct fit *fit, const struct normal *normal)
+{
+    for (size_t j = 0; fit->inverse && j <= fit->features; j++)
+        for (size_t k = j; k <= fit->features; k++) {
+            long exponent = -normal->inverse_bits - normal->scale[j] - normal->scale[k];
+            double value = scaled_double(normal_inverse(normal, j, k), exponent);
+            if (j > 0)
+                fit->inverse[inverse_index(fit->features, j - 1, k - 1)] = value;
+            else if (k == 0)
+                fit->intercept_inverse = value;
+        }
+}
+
+/* Digits of a scaled product about the means: their scale does not matter to correlations. */
+static double centred_digits(const struct normal *normal, size_t j, size_t k)
+{
+    mpz_t products;
+    mpz_init(products);
+    centred_products(normal, j, k, products);
+    double digits = scaled_double(products, -2 * normal->depth);
+    mpz_clear(products);
+    return digits;
+}
+
+/* ‖R‖₁ ‖R⁻¹‖₁ of the correlations of the features that are not aliased. */
+static void set_condition(struct fit *fit, const struct normal *normal)
+{
+    double most = 0, inverse_most = 0;
+    for (size_t j = 1; fit->inverse && j <= fit->features; j++) {
+        double sum = 0, inverse_sum = 0, own = centred_digits(normal, j, j);
+        for (size_t k = 1; !normal->aliased[j] && k <= fit->features; k++) {
+            if (normal->aliased[k])
+                continue;
+            double both = sqrt(own) * sqrt(centred_digits(normal, k, k));
+            double inverse = scaled_double(normal_inverse(normal, j, k), -normal->inverse_bits);
+            sum += fabs(centred_digits(normal, j, k) / both);
+            inverse_sum += fabs(inverse * (both / (double)normal->rows));
+        }
+        most = fmax(most, sum);
+        inverse_most = fmax(inverse_most, inverse_sum);
+    }
+    fit->condition = most > 0 ? most * inverse_most : NAN;
+}
+
+static void set_means(struct fit *fit, const struct normal *normal)
+{
+    for (size_t j = 1; j <= fit->features; j++) {
+        long exponent = normal->scale[0] + normal->scale[j] - normal->depth;
+        fit->means[j - 1] =
+            scaled_double(normal_sum(normal, 0, j), exponent) / (double)normal->rows;
+    }
+}
+
 static void set_errors(struct fit *fit, const struct normal *normal)
 {
     mpz_t residual, total;
     mpz_inits(residual, total, NULL);
     residual_squares(normal, residual);
-    total_squares(normal, total);
+    centred_products(normal, normal->unknowns, normal->unknowns, total);
     fit->mse = mean_square(normal, residual);
     fit->r2 = mpz_sgn(total) > 0 ? determination(normal, residual, total) : NAN;
+    fit->variance = scaled_double(total, 2 * normal->scale[normal->unknowns] - 2 * normal->depth) /
+                    (double)normal->rows / (double)normal->rows;
     mpz_clears(residual, total, NULL);
 }
 
@@ -171,7 +246,10 @@ struct fit *fit_alloc(size_t features, struct error *error)
         fit->features = features;
         fit->coefficients = calloc(features + 1, sizeof *fit->coefficients);
         fit->aliased = calloc(features + 1, sizeof *fit->aliased);
-        if (fit->coefficients && fit->aliased)
+        fit->means = calloc(features + 1, sizeof *fit->means);
+        size_t entries = features <= FIT_INVERSE_MAX ? features * (features + 1) / 2 : 0;
+        fit->inverse = entries ? calloc(entries, sizeof *fit->inverse) : NULL;
+        if (fit->coefficients && fit->aliased && fit->means && (fit->inverse || !entries))
             return fit;
     }
     fit_free(fit);
@@ -185,8 +263,12 @@ static bool solve(struct fit *fit, const struct moments *moments, size_t *column
     struct normal normal;
     bool ok = normal_load(&normal, moments, error) && normal_solve(&normal, error) &&
               set_coefficients(fit, &normal, column, error);
-    if (ok)
+    if (ok) {
         set_errors(fit, &normal);
+        set_means(fit, &normal);
+        set_inverse(fit, &normal);
+        set_condition(fit, &normal);
+    }
     normal_free(&normal);
     return ok;
 }
@@ -213,5 +295,7 @@ void fit_free(struct fit *fit)
         return;
     free(fit->coefficients);
     free(fit->aliased);
+    free(fit->means);
+    free(fit->inverse);
     free(fit);
 }

@@ -28,7 +28,19 @@ struct fit {
     bool *aliased;                    /* features of them: dependent on the columns before it */
     double mse; /* mean of squared residuals over the rows, rounded once; infinite beyond range */
     double r2;  /* 1 − residual / total sum of squares, in [0, 1]; NaN if y is constant */
+    double variance; /* of the target about its mean, over the rows */
+    double *means;   /* features of them */
+    double *inverse; /* the upper triangle of the inverse of Σ (x - mean)(x - mean)ᵀ, each
+                        rounded as good as once; 0 for aliased ones. NULL: not made */
+    double intercept_inverse; /* the like for the intercept */
+    double condition;         /* 1-norm condition number of the correlations; NaN: no inverse */
 };
+
+/* With more features there is no inverse, which would take longer than the fit. */
+enum { FIT_INVERSE_MAX = 40 };
+
+/* Its entry for features j and k. */
+double fit_inverse(const struct fit *fit, size_t j, size_t k);
 
 /* The fit of all rows in `moments`; NULL with `error` set when there are none (ERROR_CONFLICT),
  * when memory runs out (ERROR_BUSY), when a coefficient is beyond the range of doubles

@@ -4,10 +4,12 @@
 #include "event_reader.h"
 #include "flat_object.h"
 #include "handler.h"
+#include "inference.h"
 #include "json.h"
 #include "model_file.h"
 #include "number.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +18,21 @@ enum { PREDICT_ROWS_MAX = 1000000 /* of one request: their predictions wait in m
 
 enum { MODEL_HEADERS_MAX = 96 };
 
+/* What the query asks for besides the prediction. */
+struct options {
+    double level;   /* _interval: how much of the time a new target is in it; 0: none is wanted */
+    double scale;   /* of the intervals, see inference_scale */
+    bool explained; /* _explain: each feature's share is wanted */
+};
+
 struct predict {
+    struct options options; /* of the request */
     struct model_file model;
     struct binding binding;
     struct flat_object flat;
-    struct buffer predictions; /* doubles */
+    struct buffer predictions;   /* doubles */
+    struct buffer intervals;     /* doubles: half the widths, where they are wanted */
+    struct buffer contributions; /* a single row's, as they are answered; empty: not wanted */
     struct response response;
     bool looked;                     /* at the model's file, in this round of the loop */
     char headers[MODEL_HEADERS_MAX]; /* of the model last looked at */
@@ -31,38 +43,145 @@ static void model_headers(const struct predict *predict, struct response *respon
     memcpy(response->headers, predict->headers, sizeof predict->headers);
 }
 
-static void answer_one(struct predict *predict, double prediction)
+static void write_interval(struct buffer *out, double prediction, double half)
+{
+    buffer_puts(out, "[");
+    json_write_number(out, prediction - half);
+    buffer_puts(out, ", ");
+    json_write_number(out, prediction + half);
+    buffer_puts(out, "]");
+}
+
+static void answer_one(struct predict *predict, double prediction, double half)
 {
     struct response *response = &predict->response;
     response_clear(response);
     model_headers(predict, response);
     buffer_puts(&response->body, "{\"prediction\": ");
     json_write_number(&response->body, prediction);
+    if (predict->options.level > 0) {
+        buffer_puts(&response->body, ", \"interval\": ");
+        write_interval(&response->body, prediction, half);
+    }
+    buffer_append(&response->body, predict->contributions.data, predict->contributions.length);
     buffer_puts(&response->body, "}\n");
 }
 
-/* ------------------------------------------------------------------ GET /predict */
+/* ------------------------------------------------------------------ options */
 
-static void bind_text(void *context, const char *name, const char *value)
+struct option_reader {
+    struct options *options;
+    struct binding *binding; /* for all else; NULL: there must be nothing else */
+    struct error error;      /* ERROR_NONE: all is well */
+};
+
+static void read_level(struct option_reader *reader, const char *value)
+{
+    double level;
+    if (number_parse(value, strlen(value), &level) == NUMBER_OK && level > 0 && level < 1)
+        reader->options->level = level;
+    else
+        error_set(&reader->error, ERROR_UNUSABLE,
+                  "_interval must be between 0 and 1, such as 0.95");
+}
+
+static void read_explained(struct option_reader *reader, const char *value)
+{
+    reader->options->explained = strcmp(value, "1") == 0;
+    if (!reader->options->explained && strcmp(value, "0") != 0)
+        error_set(&reader->error, ERROR_UNUSABLE, "_explain must be 0 or 1");
+}
+
+static void bind_text(struct binding *binding, const char *name, const char *value)
 {
     static const enum binding_value kinds[] = {[NUMBER_OK] = BINDING_NUMBER,
                                                [NUMBER_INVALID] = BINDING_NOT_A_NUMBER,
                                                [NUMBER_TOO_LARGE] = BINDING_TOO_LARGE};
     double number = 0;
     enum number_result result = number_parse(value, strlen(value), &number);
-    binding_value(context, name, kinds[result], number);
+    binding_value(binding, name, kinds[result], number);
 }
+
+static void read_pair(void *context, const char *name, const char *value)
+{
+    struct option_reader *reader = context;
+    if (strcmp(name, "_interval") == 0)
+        read_level(reader, value);
+    else if (strcmp(name, "_explain") == 0)
+        read_explained(reader, value);
+    else if (reader->binding)
+        bind_text(reader->binding, name, value);
+    else
+        error_set(&reader->error, ERROR_UNUSABLE,
+                  "\"%.200s\" is no option here: the features are in the body", name);
+}
+
+/* Takes the options, and binds the rest to the features. */
+static bool read_query(struct predict *predict, const char *query, struct binding *binding,
+                       struct error *error)
+{
+    struct options *options = &predict->options;
+    struct option_reader reader = {.options = options, .binding = binding};
+    *options = (struct options){.level = 0};
+    buffer_clear(&predict->intervals);
+    buffer_clear(&predict->contributions);
+    if (!http_query(query, read_pair, &reader, error))
+        return false;
+    if (reader.error.kind != ERROR_NONE) {
+        *error = reader.error;
+        return false;
+    }
+    if (options->level == 0)
+        return true;
+    options->scale = inference_scale(predict->model.model->fit, options->level);
+    return isfinite(options->scale) ||
+           error_set(error, ERROR_UNUSABLE,
+                     "there is no interval: it takes more rows than coefficients, and %d features "
+                     "at most",
+                     FIT_INVERSE_MAX);
+}
+
+/* By how much each feature moves the prediction away from the mean of the targets. */
+static void write_contributions(const struct model *model, const double *row, struct buffer *out)
+{
+    buffer_puts(out, ", \"contributions\": {");
+    for (size_t j = 0; j < model->schema->count; j++) {
+        const char *name = model->schema->names[j];
+        buffer_puts(out, j > 0 ? ", " : "");
+        json_write_string(out, name, strlen(name));
+        buffer_puts(out, ": ");
+        json_write_number(out, model_contribution(model, row, j));
+    }
+    buffer_puts(out, "}");
+}
+
+/* The prediction, and half its interval and its contributions where they are wanted. */
+static bool predict_row(struct predict *predict, const double *row, double *prediction,
+                        double *half, struct error *error)
+{
+    const struct model *model = predict->model.model;
+    *half = 0;
+    if (!model_predict(model, row, prediction, error))
+        return false;
+    if (predict->options.level > 0)
+        *half = inference_interval(model->fit, row, predict->options.scale);
+    if (predict->options.explained)
+        write_contributions(model, row, &predict->contributions);
+    return isfinite(*prediction - *half + *half) ||
+           error_set(error, ERROR_UNUSABLE, "the interval is beyond the range of a double");
+}
+
+/* ------------------------------------------------------------------ GET /predict */
 
 static bool predict_query(struct predict *predict, const char *query, struct error *error)
 {
     struct binding *binding = &predict->binding;
-    const struct model *model = predict->model.model;
-    double prediction;
-    if (!binding_begin(binding, model->schema, false, error) ||
-        !http_query(query, bind_text, binding, error) || !binding_end(binding, error) ||
-        !model_predict(model, binding->row, &prediction, error))
+    double prediction, half;
+    if (!binding_begin(binding, predict->model.model->schema, false, error) ||
+        !read_query(predict, query, binding, error) || !binding_end(binding, error) ||
+        !predict_row(predict, binding->row, &prediction, &half, error))
         return false;
-    answer_one(predict, prediction);
+    answer_one(predict, prediction, half);
     return true;
 }
 
@@ -82,14 +201,20 @@ static size_t predicted(const struct predict *predict)
 
 static bool keep_prediction(struct predict *predict, const double *row, struct error *error)
 {
-    double prediction;
+    double prediction, half;
     if (predicted(predict) == PREDICT_ROWS_MAX)
         return error_set(error, ERROR_TOO_LARGE, "more than %d rows in one request",
                          PREDICT_ROWS_MAX);
-    if (!model_predict(predict->model.model, row, &prediction, error))
+    if (predict->options.explained && predicted(predict) > 0)
+        return error_set(error, ERROR_UNUSABLE, "_explain is for a single row");
+    if (!predict_row(predict, row, &prediction, &half, error))
         return false;
     buffer_append(&predict->predictions, &prediction, sizeof prediction);
-    return !predict->predictions.failed || error_memory(error);
+    if (predict->options.level > 0)
+        buffer_append(&predict->intervals, &half, sizeof half);
+    return !(predict->predictions.failed || predict->intervals.failed ||
+             predict->contributions.failed) ||
+           error_memory(error);
 }
 
 static bool predict_object(struct predict *predict, const char *text, size_t length,
@@ -173,38 +298,72 @@ static bool predict_rows(struct predict *predict, struct body *body, struct erro
     return result == TABLE_END && (predicted(predict) > 0 || body_no_rows(error));
 }
 
-/* {"predictions": [1, 2]} for JSON, one a line for a table. */
+/* One a line, for a table; with its interval's ends behind tabs. */
+static void write_lines(const struct predict *predict, struct buffer *out)
+{
+    const double *predictions = (const double *)predict->predictions.data;
+    const double *halves = (const double *)predict->intervals.data;
+    for (size_t i = 0; i < predicted(predict); i++) {
+        json_write_number(out, predictions[i]);
+        if (predict->options.level > 0) {
+            buffer_puts(out, "\t");
+            json_write_number(out, predictions[i] - halves[i]);
+            buffer_puts(out, "\t");
+            json_write_number(out, predictions[i] + halves[i]);
+        }
+        buffer_puts(out, "\n");
+    }
+}
+
+/* {"predictions": [1, 2]}, and "intervals": [[0.5, 1.5], [1, 3]]. */
+static void write_lists(const struct predict *predict, struct buffer *out)
+{
+    const double *predictions = (const double *)predict->predictions.data;
+    const double *halves = (const double *)predict->intervals.data;
+    buffer_puts(out, "{\"predictions\": [");
+    for (size_t i = 0; i < predicted(predict); i++) {
+        buffer_puts(out, i > 0 ? ", " : "");
+        json_write_number(out, predictions[i]);
+    }
+    if (predict->options.level > 0)
+        buffer_puts(out, "], \"intervals\": [");
+    for (size_t i = 0; predict->options.level > 0 && i < predicted(predict); i++) {
+        buffer_puts(out, i > 0 ? ", " : "");
+        write_interval(out, predictions[i], halves[i]);
+    }
+    buffer_puts(out, "]}\n");
+}
+
 static void answer_many(struct predict *predict, bool lines)
 {
     struct response *response = &predict->response;
-    const double *predictions = (const double *)predict->predictions.data;
     response_clear(response);
     model_headers(predict, response);
-    if (lines)
+    if (lines) {
         response->content_type = "text/plain";
-    else
-        buffer_puts(&response->body, "{\"predictions\": [");
-    for (size_t i = 0; i < predicted(predict); i++) {
-        if (i > 0 && !lines)
-            buffer_puts(&response->body, ", ");
-        json_write_number(&response->body, predictions[i]);
-        if (lines)
-            buffer_puts(&response->body, "\n");
+        write_lines(predict, &response->body);
+    } else {
+        write_lists(predict, &response->body);
     }
-    if (!lines)
-        buffer_puts(&response->body, "]}\n");
+}
+
+static double first_interval(const struct predict *predict)
+{
+    return predict->options.level > 0 ? *(const double *)predict->intervals.data : 0;
 }
 
 static bool predict_body(struct predict *predict, struct request *request, struct error *error)
 {
     struct body body;
     buffer_clear(&predict->predictions);
+    if (!read_query(predict, request->query, NULL, error))
+        return false;
     bool ok = body_open(&body, request, error) &&
               (body.is_table ? predict_rows(predict, &body, error)
                              : predict_objects(predict, &body, error));
     bool single = !body.is_bulk && !body.json.any_array && predicted(predict) == 1;
     if (ok && single)
-        answer_one(predict, *(const double *)predict->predictions.data);
+        answer_one(predict, *(const double *)predict->predictions.data, first_interval(predict));
     else if (ok)
         answer_many(predict, body.is_table);
     body_close(&body);
@@ -245,16 +404,31 @@ static bool route_predict(struct predict *predict, struct request *request, stru
     return predict_query(predict, request->query, error);
 }
 
+static void find_covariance(void *context, const char *name, const char *value)
+{
+    *(bool *)context |= strcmp(name, "_covariance") == 0 && strcmp(value, "1") == 0;
+}
+
 static bool route_model(struct predict *predict, struct request *request, struct error *error)
 {
-    (void)request;
+    bool covariance = false;
+    if (!http_query(request->query, find_covariance, &covariance, error))
+        return false;
     if (!refresh(predict, error)) {
         if (error->kind == ERROR_NOT_READY)
             error->kind = ERROR_ABSENT;
         return false;
     }
+    const struct model *model = predict->model.model;
+    if (covariance && !model->fit->inverse)
+        return error_set(error, ERROR_UNUSABLE, "there is a covariance of %d features at most",
+                         FIT_INVERSE_MAX);
     response_clear(&predict->response);
-    buffer_append(&predict->response.body, predict->model.text.data, predict->model.text.length);
+    if (covariance)
+        model_write_covariance(model, &predict->response.body);
+    else
+        buffer_append(&predict->response.body, predict->model.text.data,
+                      predict->model.text.length);
     return true;
 }
 
@@ -299,6 +473,8 @@ static void close_predict(void *context)
     binding_free(&predict->binding);
     flat_object_free(&predict->flat);
     buffer_free(&predict->predictions);
+    buffer_free(&predict->intervals);
+    buffer_free(&predict->contributions);
     buffer_free(&predict->response.body);
     free(predict);
 }

@@ -1,6 +1,7 @@
 #include "model.h"
 
 #include "json.h"
+#include "model_inference.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -53,6 +54,12 @@ bool model_predict(const struct model *model, const double *row, double *predict
     return error_set(error, ERROR_UNUSABLE, "the prediction is beyond the range of a double");
 }
 
+double model_contribution(const struct model *model, const double *row, size_t j)
+{
+    const struct fit *fit = model->fit;
+    return fit->coefficients[j + 1].hi * (row[j] - fit->means[j]);
+}
+
 void model_time(char text[static MODEL_TIME_MAX])
 {
     time_t now = time(NULL);
@@ -99,16 +106,6 @@ static void write_coefficients(const struct model *model, bool high, const char 
     buffer_printf(out, "%s}", indent);
 }
 
-/* A figure that may not exist, such as R² of a constant target: then null. */
-static void write_figure(struct buffer *out, const char *name, double value)
-{
-    buffer_printf(out, ",\n  \"%s\": ", name);
-    if (isfinite(value))
-        json_write_number(out, value);
-    else
-        buffer_puts(out, "null");
-}
-
 void model_write(const struct model *model, struct buffer *out)
 {
     size_t start = out->length;
@@ -122,8 +119,9 @@ void model_write(const struct model *model, struct buffer *out)
     write_aliased(model, out);
     buffer_puts(out, ",");
     write_coefficients(model, true, "\n  ", out);
-    write_figure(out, "mse", model->fit->mse);
-    write_figure(out, "r2", model->fit->r2);
+    model_write_figure(out, "mse", model->fit->mse);
+    model_write_figure(out, "r2", model->fit->r2);
+    model_write_inference(model, out);
     buffer_puts(out,
                 ",\n  \"formula\": \"intercept + sum over the features of coefficient * value; "
                 "remainder, added to the same names, continues the digits of each\"");
@@ -180,13 +178,6 @@ static bool parse_aliased(struct model *model, const struct json *list)
     return true;
 }
 
-/* The counterpart of write_figure: null is NaN. */
-static double parse_figure(const struct json *json, const char *name)
-{
-    double value;
-    return json_get_number(json, name, &value) ? value : NAN;
-}
-
 static bool parse_fit(struct model *model, const struct json *json)
 {
     struct fit *fit = model->fit;
@@ -197,10 +188,10 @@ static bool parse_fit(struct model *model, const struct json *json)
         !aliased || !remainder)
         return false;
     fit->rank = (size_t)rank;
-    fit->mse = parse_figure(json, "mse");
-    fit->r2 = parse_figure(json, "r2");
+    fit->mse = model_parse_figure(json, "mse");
+    fit->r2 = model_parse_figure(json, "r2");
     return parse_aliased(model, aliased) && parse_coefficients(model, json, true) &&
-           parse_coefficients(model, remainder, false);
+           parse_coefficients(model, remainder, false) && model_parse_inference(model, json);
 }
 
 static bool parse_members(struct model *model, const struct json *json, struct error *error)

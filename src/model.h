@@ -34,6 +34,13 @@ void model_free(struct model *model); /* NULL is fine */
 bool model_predict(const struct model *model, const double *row, double *prediction,
                    struct error *error);
 
+/* By how much feature j of the row moves the prediction away from the mean of the targets learnt:
+ * all of them together make the prediction less that mean. */
+double model_contribution(const struct model *model, const double *row, size_t j);
+
+/* Appends the covariance of the coefficients as one JSON object; there must be an inverse. */
+void model_write_covariance(const struct model *model, struct buffer *out);
+
 /* Appends the JSON text that model_parse reads back, to the last bit. */
 void model_write(const struct model *model, struct buffer *out);
 

@@ -97,6 +97,17 @@ static void align_sums(struct normal *normal, long *exponents)
             mpz_mul_2exp(normal->sums[i], normal->sums[i], normal->depth + exponents[i]);
 }
 
+static size_t inverse_index(const struct normal *normal, size_t j, size_t k)
+{
+    size_t row = j < k ? j : k, column = j < k ? k : j;
+    return row * (2 * normal->unknowns - 1 - row) / 2 + column;
+}
+
+mpz_srcptr normal_inverse(const struct normal *normal, size_t j, size_t k)
+{
+    return normal->inverse[inverse_index(normal, j, k)];
+}
+
 bool normal_load(struct normal *normal, const struct moments *moments, struct error *error)
 {
     size_t columns = moments_features(moments) + 2;
@@ -121,6 +132,7 @@ void normal_free(struct normal *normal)
     array_free(normal->sums, triangle(normal->unknowns + 1));
     free(normal->aliased);
     array_free(normal->solution, normal->unknowns);
+    array_free(normal->inverse, triangle(normal->unknowns));
 }
 
 static bool factor_init(struct factor *factor, size_t unknowns, long bits, struct error *error)
@@ -277,6 +289,64 @@ static void round_solution(struct normal *normal)
     mpz_clear(half);
 }
 
+/* L becomes L⁻¹, row by row from above. */
+static void invert_lower(const struct factor *factor)
+{
+    mpz_t sum;
+    mpz_init(sum);
+    for (size_t i = 0; i < factor->rank; i++) {
+        mpz_t *row = lower_row(factor, i);
+        for (size_t j = 0; j < i; j++) {
+            scale_by(sum, row[j], factor->bits); /* times the 1 of row j's diagonal */
+            for (size_t k = j + 1; k < i; k++)
+                mpz_addmul(sum, row[k], lower_row(factor, k)[j]);
+            mpz_neg(sum, sum);
+            scale_by(factor->row[j], sum, -factor->bits);
+        }
+        for (size_t j = 0; j < i; j++)
+            mpz_swap(row[j], factor->row[j]);
+    }
+    mpz_clear(sum);
+}
+
+/* Entry (i, j), j ≤ i, of L⁻¹. */
+static void lower_entry(const struct factor *factor, size_t i, size_t j, mpz_t out)
+{
+    if (i > j)
+        mpz_set(out, lower_row(factor, i)[j]);
+    else {
+        mpz_set_ui(out, 1);
+        mpz_mul_2exp(out, out, factor->bits);
+    }
+}
+
+/* S⁻¹ = L⁻ᵀ D⁻¹ L⁻¹; the factor is of no use afterwards. */
+static bool invert(struct normal *normal, struct factor *factor, struct error *error)
+{
+    mpz_t a, b;
+    if (normal->unknowns > NORMAL_INVERSE_MAX)
+        return true;
+    normal->inverse = array_new(triangle(normal->unknowns));
+    if (!normal->inverse)
+        return error_memory(error);
+    normal->inverse_bits = factor->bits;
+    invert_lower(factor);
+    mpz_inits(a, b, NULL);
+    for (size_t i = 0; i < factor->rank; i++)
+        for (size_t j = 0; j <= i; j++) {
+            size_t to = inverse_index(normal, factor->columns[i], factor->columns[j]);
+            for (size_t k = i; k < factor->rank; k++) {
+                lower_entry(factor, k, i, a);
+                lower_entry(factor, k, j, b);
+                mpz_mul(a, a, b);
+                mpz_tdiv_q(a, a, factor->pivots[k]);
+                mpz_add(normal->inverse[to], normal->inverse[to], a);
+            }
+        }
+    mpz_clears(a, b, NULL);
+    return true;
+}
+
 static bool solve_with(struct normal *normal, long factor_bits, bool *solved, struct error *error)
 {
     struct factor factor;
@@ -286,6 +356,7 @@ static bool solve_with(struct normal *normal, long factor_bits, bool *solved, st
         for (size_t j = 0; j < normal->unknowns; j++)
             mpz_set_ui(normal->solution[j], 0);
         *solved = refine(normal, &factor);
+        ok = !*solved || invert(normal, &factor, error);
     }
     factor_clear(&factor, normal->unknowns);
     return ok;

@@ -21,12 +21,22 @@ struct normal {
     bool *aliased; /* unknowns of them: dependent on the columns before it */
     long bits;
     mpz_t *solution; /* β_j 2^(scale_j - scale_y) in 2^-bits, off by less than one; 0 if aliased */
+    long inverse_bits;
+    mpz_t
+        *inverse; /* the upper triangle of S⁻¹ over the columns that are not aliased, 0 elsewhere;
+                     scaled by 2^(scale_j + scale_k), in 2^-inverse_bits. NULL: too many columns */
 };
+
+/* With more unknowns the inverse would take longer than everything else. */
+enum { NORMAL_INVERSE_MAX = 41 };
 
 /* Takes the sums over and makes room for the answer. The caller frees, also after failure. */
 bool normal_load(struct normal *normal, const struct moments *moments, struct error *error);
 bool normal_solve(struct normal *normal, struct error *error);
 void normal_free(struct normal *normal);
+
+/* Entry of the inverse; there must be one. */
+mpz_srcptr normal_inverse(const struct normal *normal, size_t j, size_t k);
 
 /* Scaled S_jk, in units of 2^-depth. */
 mpz_srcptr normal_sum(const struct normal *normal, size_t j, size_t k);

@@ -1,0 +1,42 @@
+/* Inference: how sure a least-squares fit is, under the usual assumptions (independent normal
+ * errors of one variance), as R's summary(lm), confint and predict.lm have it. */
+#ifndef TRENDLINE_INFERENCE_H
+#define TRENDLINE_INFERENCE_H
+
+#include "fit.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The level of the confidence intervals that are told with a model. */
+#define INFERENCE_LEVEL 0.95
+
+struct inference {
+    int64_t freedom;  /* rows - rank; where it is 0 all below is NaN */
+    double deviation; /* of the residuals: the square root of their sum of squares / freedom */
+    double adjusted_r2;
+    double f, f_p; /* all features together; NaN without any, or where the fit is perfect */
+    double width;  /* of a confidence interval to each side, in standard errors */
+};
+
+void inference_of(const struct fit *fit, struct inference *inference);
+
+/* One coefficient: 0 is the intercept. NaN where it is aliased, or there is no inverse. */
+struct coefficient_inference {
+    double error, t, p, low, high; /* standard error; t and p of its being 0; confidence interval */
+};
+struct coefficient_inference inference_coefficient(const struct fit *fit,
+                                                   const struct inference *inference, size_t j);
+
+/* Half the width of the interval that holds a new target with probability `level` where the row has
+ * leverage 0: the same for all rows. NaN without freedom or inverse. */
+double inference_scale(const struct fit *fit, double level);
+/* The same at `row`. */
+double inference_interval(const struct fit *fit, const double *row, double scale);
+
+/* Covariance of the estimates of coefficients j and k, 0 being the intercept; NaN as above. */
+double inference_covariance(const struct fit *fit, const struct inference *inference, size_t j,
+                            size_t k);
+
+#endif

@@ -1,0 +1,153 @@
+#include "model_inference.h"
+
+#include "inference.h"
+
+#include <math.h>
+#include <string.h>
+
+static void write_number(struct buffer *out, double value)
+{
+    if (isfinite(value))
+        json_write_number(out, value);
+    else
+        buffer_puts(out, "null");
+}
+
+void model_write_figure(struct buffer *out, const char *name, double value)
+{
+    buffer_printf(out, ",\n  \"%s\": ", name);
+    write_number(out, value);
+}
+
+double model_parse_figure(const struct json *json, const char *name)
+{
+    double value;
+    return json_get_number(json, name, &value) ? value : NAN;
+}
+
+static void write_name(const struct model *model, size_t j, struct buffer *out)
+{
+    const char *name = j > 0 ? model->schema->names[j - 1] : "intercept";
+    json_write_string(out, name, strlen(name));
+}
+
+/* One line a coefficient. The intercept stands apart, for a feature may have that name too. */
+static void write_coefficient(const struct coefficient_inference *coefficient, struct buffer *out)
+{
+    buffer_puts(out, "{\"standard_error\": ");
+    write_number(out, coefficient->error);
+    buffer_puts(out, ", \"t\": ");
+    write_number(out, coefficient->t);
+    buffer_puts(out, ", \"p\": ");
+    write_number(out, isfinite(coefficient->t) ? coefficient->p : NAN);
+    buffer_puts(out, ", \"confidence_95\": [");
+    write_number(out, coefficient->low);
+    buffer_puts(out, ", ");
+    write_number(out, coefficient->high);
+    buffer_puts(out, "]}");
+}
+
+static void write_coefficients(const struct model *model, const struct inference *inference,
+                               struct buffer *out)
+{
+    buffer_puts(out, ",\n  \"inference\": {\n    \"intercept\": ");
+    for (size_t j = 0; j <= model->schema->count; j++) {
+        struct coefficient_inference coefficient = inference_coefficient(model->fit, inference, j);
+        if (j > 0) {
+            buffer_puts(out, j > 1 ? ",\n      " : ",\n    \"coefficients\": {\n      ");
+            write_name(model, j, out);
+            buffer_puts(out, ": ");
+        }
+        write_coefficient(&coefficient, out);
+    }
+    buffer_puts(out, model->schema->count > 0 ? "\n    }\n  }" : "\n  }");
+}
+
+static void write_means(const struct model *model, struct buffer *out)
+{
+    buffer_puts(out, ",\n  \"means\": [");
+    for (size_t j = 0; j < model->schema->count; j++) {
+        buffer_puts(out, j > 0 ? ", " : "");
+        write_number(out, model->fit->means[j]);
+    }
+    buffer_puts(out, "]");
+}
+
+static void write_inverse(const struct model *model, struct buffer *out)
+{
+    const char *separator = "";
+    model_write_figure(out, "intercept_inverse", model->fit->intercept_inverse);
+    buffer_puts(out, ",\n  \"inverse\": [");
+    for (size_t j = 0; j < model->schema->count; j++)
+        for (size_t k = j; k < model->schema->count; k++) {
+            buffer_puts(out, separator);
+            write_number(out, fit_inverse(model->fit, j, k));
+            separator = ", ";
+        }
+    buffer_puts(out, "]");
+}
+
+void model_write_inference(const struct model *model, struct buffer *out)
+{
+    struct inference inference;
+    inference_of(model->fit, &inference);
+    buffer_printf(out, ",\n  \"degrees_of_freedom\": %lld", (long long)inference.freedom);
+    model_write_figure(out, "residual_deviation", inference.deviation);
+    model_write_figure(out, "adjusted_r2", inference.adjusted_r2);
+    model_write_figure(out, "f", inference.f);
+    model_write_figure(out, "f_p", inference.f_p);
+    model_write_figure(out, "variance", model->fit->variance);
+    model_write_figure(out, "condition", model->fit->condition);
+    write_means(model, out);
+    if (!model->fit->inverse)
+        return;
+    write_coefficients(model, &inference, out);
+    write_inverse(model, out);
+}
+
+/* So many numbers, no more and no fewer; null is one that does not exist. */
+static bool parse_numbers(const struct json *list, double *numbers, size_t count)
+{
+    const struct json *item = list ? json_first(list) : NULL;
+    for (size_t i = 0; i < count; i++, item = json_next(item)) {
+        if (!item || (json_kind(item) != JSON_NUMBER && json_kind(item) != JSON_NULL))
+            return false;
+        numbers[i] = json_kind(item) == JSON_NUMBER ? json_number(item) : NAN;
+    }
+    return list && !item;
+}
+
+bool model_parse_inference(struct model *model, const struct json *json)
+{
+    struct fit *fit = model->fit;
+    size_t count = model->schema->count;
+    fit->variance = model_parse_figure(json, "variance");
+    fit->condition = model_parse_figure(json, "condition");
+    if (!parse_numbers(json_get_kind(json, "means", JSON_ARRAY), fit->means, count))
+        return false;
+    if (!fit->inverse)
+        return true;
+    fit->intercept_inverse = model_parse_figure(json, "intercept_inverse");
+    return parse_numbers(json_get_kind(json, "inverse", JSON_ARRAY), fit->inverse,
+                         count * (count + 1) / 2);
+}
+
+void model_write_covariance(const struct model *model, struct buffer *out)
+{
+    struct inference inference;
+    inference_of(model->fit, &inference);
+    buffer_puts(out, "{\"names\": [");
+    for (size_t j = 0; j <= model->schema->count; j++) {
+        buffer_puts(out, j > 0 ? ", " : "");
+        write_name(model, j, out);
+    }
+    buffer_puts(out, "], \"covariance\": [");
+    for (size_t j = 0; j <= model->schema->count; j++) {
+        buffer_puts(out, j > 0 ? "], [" : "[");
+        for (size_t k = 0; k <= model->schema->count; k++) {
+            buffer_puts(out, k > 0 ? ", " : "");
+            write_number(out, inference_covariance(model->fit, &inference, j, k));
+        }
+    }
+    buffer_puts(out, "]]}\n");
+}
