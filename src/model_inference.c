@@ -105,14 +105,15 @@ void model_write_inference(const struct model *model, struct buffer *out)
     write_inverse(model, out);
 }
 
-/* So many numbers, no more and no fewer; null is one that does not exist. */
-static bool parse_numbers(const struct json *list, double *numbers, size_t count)
+/* So many numbers, no more and no fewer; null, where it is allowed, is one beyond the doubles. */
+static bool parse_numbers(const struct json *list, double *numbers, size_t count, bool or_null)
 {
     const struct json *item = list ? json_first(list) : NULL;
     for (size_t i = 0; i < count; i++, item = json_next(item)) {
-        if (!item || (json_kind(item) != JSON_NUMBER && json_kind(item) != JSON_NULL))
+        bool is_number = item && json_kind(item) == JSON_NUMBER && isfinite(json_number(item));
+        if (!is_number && !(or_null && item && json_kind(item) == JSON_NULL))
             return false;
-        numbers[i] = json_kind(item) == JSON_NUMBER ? json_number(item) : NAN;
+        numbers[i] = is_number ? json_number(item) : NAN;
     }
     return list && !item;
 }
@@ -123,13 +124,13 @@ bool model_parse_inference(struct model *model, const struct json *json)
     size_t count = model->schema->count;
     fit->variance = model_parse_figure(json, "variance");
     fit->condition = model_parse_figure(json, "condition");
-    if (!parse_numbers(json_get_kind(json, "means", JSON_ARRAY), fit->means, count))
+    if (!parse_numbers(json_get_kind(json, "means", JSON_ARRAY), fit->means, count, false))
         return false;
     if (!fit->inverse)
         return true;
     fit->intercept_inverse = model_parse_figure(json, "intercept_inverse");
     return parse_numbers(json_get_kind(json, "inverse", JSON_ARRAY), fit->inverse,
-                         count * (count + 1) / 2);
+                         count * (count + 1) / 2, true);
 }
 
 void model_write_covariance(const struct model *model, struct buffer *out)

@@ -1,0 +1,73 @@
+/* Choice: the input is rows of doubles (see fuzz.h), the last column the target, however wild. */
+#include "choice.h"
+#include "fuzz.h"
+#include "predictor.h"
+
+struct lesson {
+    struct folds folds;
+    struct term_maps maps;
+    struct choice choice;
+    struct predictor *predictor; /* NULL: least squares has no answer either */
+};
+
+static const double *row_at(const struct rows *rows, bool backwards, size_t i)
+{
+    return rows->values[backwards ? rows->count - 1 - i : i];
+}
+
+static void learn(struct lesson *lesson, const struct rows *rows, bool backwards)
+{
+    struct error error = {0};
+    size_t column = 0;
+    WANT(folds_init(&lesson->folds, rows->columns - 1, FOLDS));
+    for (size_t i = 0; i < rows->count; i++) {
+        WANT(folds_reserve(&lesson->folds, row_at(rows, backwards, i)) == MOMENTS_OK);
+        folds_add(&lesson->folds, row_at(rows, backwards, i));
+    }
+    struct moments *all = folds_moments(&lesson->folds, FOLDS);
+    WANT(all && term_maps_init(&lesson->maps, all));
+    moments_free(all);
+    WANT(folds_begin_terms(&lesson->folds, &lesson->maps));
+    for (size_t i = 0; i < rows->count; i++)
+        folds_add_terms(&lesson->folds, row_at(rows, backwards, i));
+    WANT(choose(&lesson->choice, &lesson->folds, &lesson->maps, &error));
+    lesson->predictor =
+        predictor_new(&lesson->choice, &lesson->folds, &lesson->maps, &column, &error);
+    WANT(lesson->predictor || is_told(&error));
+}
+
+static void forget(struct lesson *lesson)
+{
+    predictor_free(lesson->predictor);
+    folds_free(&lesson->folds);
+    term_maps_free(&lesson->maps);
+}
+
+static void check_predictions(const struct lesson *a, const struct lesson *b,
+                              const struct rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        bool clipped;
+        double prediction = predictor_predict(a->predictor, rows->values[i], &clipped);
+        WANT(!isnan(prediction));
+        WANT(same_double(prediction, predictor_predict(b->predictor, rows->values[i], &clipped)));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct rows rows;
+    struct lesson forwards = {.predictor = NULL}, backwards = {.predictor = NULL};
+    rows_take(&rows, data, size);
+    if (rows.count == 0)
+        return 0;
+    learn(&forwards, &rows, false);
+    learn(&backwards, &rows, true);
+    WANT(forwards.choice.candidate == backwards.choice.candidate);
+    WANT(!forwards.predictor == !backwards.predictor);
+    if (forwards.predictor)
+        check_predictions(&forwards, &backwards, &rows);
+    forget(&forwards);
+    forget(&backwards);
+    return 0;
+}
