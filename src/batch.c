@@ -38,7 +38,6 @@ struct batch {
     size_t features;
     size_t place[TABLE_COLUMNS_MAX]; /* of the test table's columns among the features */
     bool may_choose;
-    struct term_maps maps;
     struct choice choice;
     struct predictor *model;
     uint64_t clipped;
@@ -133,13 +132,13 @@ static bool match_columns(struct batch *batch, struct error *error)
 /* One thread's share of the learning. */
 struct learner {
     const struct table *table;
-    struct folds folds;
+    struct folds *folds;
 };
 
 static bool reserve_row(struct learner *learner, const double *row, uint64_t line,
                         struct error *error)
 {
-    switch (folds_reserve(&learner->folds, row)) {
+    switch (folds_reserve(learner->folds, row)) {
     case MOMENTS_OK:
         return true;
     case MOMENTS_NO_MEMORY:
@@ -161,7 +160,7 @@ static bool add_block(void *own, struct table_block *block, struct error *error)
     while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW) {
         if (!reserve_row(learner, row, block->line, error))
             return false;
-        folds_add(&learner->folds, row);
+        folds_add(learner->folds, row);
     }
     return result == TABLE_END;
 }
@@ -172,7 +171,7 @@ static bool add_block_terms(void *own, struct table_block *block, struct error *
     double row[TABLE_COLUMNS_MAX];
     enum table_result result;
     while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW)
-        folds_add_terms(&learner->folds, row);
+        folds_add_terms(learner->folds, row);
     return result == TABLE_END;
 }
 
@@ -202,7 +201,7 @@ static bool read_rows(struct batch *batch, const struct crew_work *work, struct 
 static bool merge(struct learner *learners, size_t count, struct error *error)
 {
     for (size_t i = 1; i < count; i++)
-        if (folds_merge(&learners[0].folds, &learners[i].folds) != MOMENTS_OK)
+        if (folds_merge(learners[0].folds, learners[i].folds) != MOMENTS_OK)
             return error_memory(error);
     return true;
 }
@@ -212,9 +211,9 @@ static bool learn_features(struct batch *batch, struct learner *learners, size_t
                            struct error *error)
 {
     static const struct crew_work work = {.work = add_block};
-    size_t parts = batch->may_choose && batch->features <= FOLDS_FEATURES_MAX ? FOLDS : 1;
+    size_t parts = folds_parts(batch->features, batch->may_choose);
     for (size_t i = 0; i < count; i++)
-        if (!folds_init(&learners[i].folds, batch->features, parts))
+        if (!(learners[i].folds = folds_new(batch->features, parts)))
             return error_memory(error);
     return read_rows(batch, &work, learners, count, error) && merge(learners, count, error);
 }
@@ -230,14 +229,16 @@ static bool reopen(struct batch *batch, bool *again, struct error *error)
     return input_open(&batch->train, batch->directory, TRAIN_NAME, error);
 }
 
-static bool begin_terms(struct batch *batch, struct learner *learners, size_t count,
-                        struct error *error)
+static bool begin_terms(struct learner *learners, size_t count, struct error *error)
 {
-    struct moments *all = folds_moments(&learners[0].folds, FOLDS);
-    bool ok = all && term_maps_init(&batch->maps, all);
-    moments_free(all);
+    struct folds_set set = {1, {learners[0].folds}};
+    struct moments *all = folds_set_moments(&set);
+    struct term_maps *maps = all ? term_maps_new(all) : NULL;
+    bool ok = maps != NULL;
     for (size_t i = 0; ok && i < count; i++)
-        ok = folds_begin_terms(&learners[i].folds, &batch->maps);
+        ok = folds_begin_terms(learners[i].folds, maps);
+    term_maps_free(maps);
+    moments_free(all);
     return ok || error_memory(error);
 }
 
@@ -251,13 +252,12 @@ static bool learn_terms(struct batch *batch, struct learner *learners, size_t co
         return false;
     if (!again)
         return true;
-    int64_t rows = folds_rows(&learners[0].folds);
-    if (!begin_terms(batch, learners, count, error) ||
-        !read_rows(batch, &work, learners, count, error))
+    int64_t rows = folds_rows(learners[0].folds);
+    if (!begin_terms(learners, count, error) || !read_rows(batch, &work, learners, count, error))
         return false;
     for (size_t i = 1; i < count; i++)
-        folds_merge_terms(&learners[0].folds, &learners[i].folds);
-    return learners[0].folds.term_rows == rows ||
+        folds_merge_terms(learners[0].folds, learners[i].folds);
+    return learners[0].folds->term_rows == rows ||
            error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": was changed while it was read");
 }
 
@@ -272,30 +272,37 @@ static void name_fit_error(const struct batch *batch, size_t column, struct erro
     error_set(error, cause.kind, TRAIN_NAME ": %s%s: %.200s", what, name, cause.text);
 }
 
-static bool fit(struct batch *batch, const struct folds *folds, struct error *error)
+static bool fit(struct batch *batch, const struct folds_set *set, struct error *error)
 {
     size_t column = 0;
-    if (!choose(&batch->choice, folds, &batch->maps, error))
+    if (!choose(&batch->choice, set, error))
         return false;
-    batch->model = predictor_new(&batch->choice, folds, &batch->maps, &column, error);
+    enum candidate chosen = batch->choice.candidate;
+    batch->model = predictor_new(chosen, batch->choice.trials[chosen].penalty, set, &column, error);
     if (!batch->model)
         name_fit_error(batch, column, error);
     return batch->model != NULL;
 }
 
+static bool fit_rows(struct batch *batch, struct learner *learners, size_t count,
+                     struct error *error)
+{
+    struct folds *folds = learners[0].folds;
+    if (folds_rows(folds) == 0)
+        return error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": no rows to learn from");
+    bool may_choose = folds->parts == FOLDS && folds_rows(folds) >= CHOICE_ROWS_MIN;
+    return (!may_choose || learn_terms(batch, learners, count, error)) &&
+           fit(batch, &(struct folds_set){1, {folds}}, error);
+}
+
 static bool learn(struct batch *batch, struct error *error)
 {
     struct learner learners[CREW_MAX] = {0};
-    struct folds *folds = &learners[0].folds;
     size_t count = count_learners(batch);
-    bool ok = learn_features(batch, learners, count, error);
-    if (ok && folds_rows(folds) == 0)
-        ok = error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": no rows to learn from");
-    if (ok && folds->parts == FOLDS && folds_rows(folds) >= CHOICE_ROWS_MIN)
-        ok = learn_terms(batch, learners, count, error);
-    ok = ok && fit(batch, folds, error);
+    bool ok =
+        learn_features(batch, learners, count, error) && fit_rows(batch, learners, count, error);
     for (size_t i = 0; i < count; i++)
-        folds_free(&learners[i].folds);
+        folds_free(learners[i].folds);
     return ok;
 }
 
@@ -475,7 +482,6 @@ bool batch_run_threads(const char *directory, bool may_choose, unsigned threads,
     input_close(&batch->train);
     input_close(&batch->test);
     predictor_free(batch->model);
-    term_maps_free(&batch->maps);
     free(batch);
     return done;
 }

@@ -27,6 +27,14 @@ const char *candidate_name(enum candidate candidate)
     return names[candidate];
 }
 
+enum candidate candidate_named(const char *name)
+{
+    enum candidate candidate = LEAST_SQUARES;
+    while (candidate < CANDIDATES && strcmp(candidate_name(candidate), name) != 0)
+        candidate++;
+    return candidate;
+}
+
 enum terms_kind candidate_terms(enum candidate candidate, const struct term_maps *maps,
                                 size_t *count)
 {
@@ -52,24 +60,28 @@ static void turn_free(struct turn *turn)
     gram_free(&turn->test);
 }
 
-static bool turn_of_features(struct turn *turn, const struct folds *folds, size_t k)
+static bool turn_of_features(struct turn *turn, const struct folds_set *set, size_t k)
 {
-    struct moments *others = folds_moments(folds, k);
+    struct moments *others = folds_set_part_moments(set, k, true);
+    struct moments *own = folds_set_part_moments(set, k, false);
     *turn = (struct turn){.train = {0}};
-    bool ok = others && gram_of_moments(&turn->train, others) &&
-              gram_of_moments(&turn->test, folds->moments[k]);
+    bool ok =
+        others && own && gram_of_moments(&turn->train, others) && gram_of_moments(&turn->test, own);
     moments_free(others);
+    moments_free(own);
     return ok;
 }
 
-static bool turn_of_terms(struct turn *turn, const struct folds *folds, enum terms_kind kind,
+static bool turn_of_terms(struct turn *turn, const struct folds_set *set, enum terms_kind kind,
                           size_t count, size_t k)
 {
-    struct term_sums *others = folds_sums(folds, kind, k);
+    struct term_sums *others = folds_set_part_sums(set, kind, k, true);
+    struct term_sums *own = folds_set_part_sums(set, kind, k, false);
     *turn = (struct turn){.train = {0}};
-    bool ok = others && gram_of_terms(&turn->train, others, count) &&
-              gram_of_terms(&turn->test, folds->sums[kind][k], count);
+    bool ok = others && own && gram_of_terms(&turn->train, others, count) &&
+              gram_of_terms(&turn->test, own, count);
     term_sums_free(others);
+    term_sums_free(own);
     return ok;
 }
 
@@ -86,23 +98,18 @@ static bool try_penalties(const struct turn *turn, double errors[static PENALTIE
     return ok;
 }
 
-static int64_t fold_rows(const struct folds *folds, size_t k)
-{
-    return moments_rows(folds->moments[k]);
-}
-
 /* Over all rows. */
-static double mean_error(const struct folds *folds, const double errors[static FOLDS])
+static double mean_error(const struct folds_set *set, const double errors[static FOLDS])
 {
     double sum = 0, rows = 0;
     for (size_t k = 0; k < FOLDS; k++) {
-        sum += errors[k] * (double)fold_rows(folds, k);
-        rows += (double)fold_rows(folds, k);
+        sum += errors[k] * (double)folds_set_rows(set, k);
+        rows += (double)folds_set_rows(set, k);
     }
     return sum / rows;
 }
 
-static void take_best_penalty(struct trial *trial, const struct folds *folds,
+static void take_best_penalty(struct trial *trial, const struct folds_set *set,
                               double errors[static FOLDS][PENALTIES])
 {
     trial->error = INFINITY;
@@ -110,7 +117,7 @@ static void take_best_penalty(struct trial *trial, const struct folds *folds,
         double at_penalty[FOLDS];
         for (size_t k = 0; k < FOLDS; k++)
             at_penalty[k] = errors[k][i];
-        double error = mean_error(folds, at_penalty);
+        double error = mean_error(set, at_penalty);
         if (error < trial->error) {
             trial->error = error;
             trial->penalty = penalty_of(i);
@@ -119,44 +126,46 @@ static void take_best_penalty(struct trial *trial, const struct folds *folds,
     }
 }
 
-static bool try_ridge(struct trial *trial, enum candidate candidate, const struct folds *folds,
-                      const struct term_maps *maps, struct error *error)
+static bool try_ridge(struct trial *trial, enum candidate candidate, const struct folds_set *set,
+                      struct error *error)
 {
     double errors[FOLDS][PENALTIES];
     enum terms_kind kind = TERMS_POLYNOMIAL;
-    size_t count = folds->features;
+    size_t count = set->of[0]->features;
     if (candidate != RIDGE)
-        kind = candidate_terms(candidate, maps, &count);
+        kind = candidate_terms(candidate, set->of[0]->maps, &count);
     bool ok = true;
     for (size_t k = 0; ok && count > 0 && k < FOLDS; k++) {
         struct turn turn;
-        ok = (candidate == RIDGE ? turn_of_features(&turn, folds, k)
-                                 : turn_of_terms(&turn, folds, kind, count, k)) &&
+        ok = (candidate == RIDGE ? turn_of_features(&turn, set, k)
+                                 : turn_of_terms(&turn, set, kind, count, k)) &&
              try_penalties(&turn, errors[k]);
         turn_free(&turn);
     }
     if (ok && count > 0)
-        take_best_penalty(trial, folds, errors);
+        take_best_penalty(trial, set, errors);
     trial->terms = isfinite(trial->error) ? count : 0;
     return ok || error_memory(error);
 }
 
 /* In the target's units, as the others' errors are. */
-static bool try_least_squares(struct trial *trial, const struct folds *folds, struct error *error)
+static bool try_least_squares(struct trial *trial, const struct folds_set *set, struct error *error)
 {
     for (size_t k = 0; k < FOLDS; k++) {
         size_t column;
-        struct moments *others = folds_moments(folds, k);
-        struct fit *fit = others ? fit_new(others, &column, error) : NULL;
-        bool ok = fit || (others ? error->kind == ERROR_UNUSABLE : error_memory(error));
-        trial->errors[k] = fit ? fit_error(fit, folds->moments[k]) : INFINITY;
+        struct moments *others = folds_set_part_moments(set, k, true);
+        struct moments *own = folds_set_part_moments(set, k, false);
+        struct fit *fit = others && own ? fit_new(others, &column, error) : NULL;
+        bool ok = fit || (others && own ? error->kind == ERROR_UNUSABLE : error_memory(error));
+        trial->errors[k] = fit ? fit_error(fit, own) : INFINITY;
         fit_free(fit);
         moments_free(others);
+        moments_free(own);
         if (!ok)
             return false;
     }
-    trial->error = mean_error(folds, trial->errors);
-    trial->terms = folds->features;
+    trial->error = mean_error(set, trial->errors);
+    trial->terms = set->of[0]->features;
     return true;
 }
 
@@ -187,15 +196,15 @@ static void decide(struct choice *choice)
     }
 }
 
-static bool is_enough(const struct folds *folds)
+static bool is_enough(const struct folds_set *set)
 {
     int64_t rows = 0;
-    if (folds->parts < FOLDS)
+    if (set->of[0]->parts < FOLDS)
         return false;
     for (size_t k = 0; k < FOLDS; k++) {
-        if (fold_rows(folds, k) == 0)
+        if (folds_set_rows(set, k) == 0)
             return false;
-        rows += fold_rows(folds, k);
+        rows += folds_set_rows(set, k);
     }
     return rows >= CHOICE_ROWS_MIN;
 }
@@ -208,19 +217,18 @@ static void to_target_units(struct trial *trial, struct place target)
         trial->errors[k] = ldexp(trial->errors[k], 2 * (target.exponent - TARGET_BITS));
 }
 
-bool choose(struct choice *choice, const struct folds *folds, const struct term_maps *maps,
-            struct error *error)
+bool choose(struct choice *choice, const struct folds_set *set, struct error *error)
 {
     *choice = (struct choice){.candidate = LEAST_SQUARES};
-    if (!is_enough(folds))
+    if (!is_enough(set))
         return true;
-    if (!try_least_squares(&choice->trials[LEAST_SQUARES], folds, error))
+    if (!try_least_squares(&choice->trials[LEAST_SQUARES], set, error) ||
+        !try_ridge(&choice->trials[RIDGE], RIDGE, set, error))
         return false;
-    for (enum candidate c = RIDGE; c < CANDIDATES; c++) {
-        if (!try_ridge(&choice->trials[c], c, folds, maps, error))
+    for (enum candidate c = QUADRATIC; c < CANDIDATES && folds_set_has_terms(set); c++) {
+        if (!try_ridge(&choice->trials[c], c, set, error))
             return false;
-        if (c != RIDGE)
-            to_target_units(&choice->trials[c], maps->target);
+        to_target_units(&choice->trials[c], term_maps_target(set->of[0]->maps));
     }
     decide(choice);
     return true;

@@ -30,15 +30,17 @@ struct choice {
 /* The name in model.json: "linear", "ridge", "quadratic", "cubic", "fourier". */
 const char *candidate_name(enum candidate candidate);
 
-/* With fewer than CHOICE_ROWS_MIN rows, an empty fold, or folds of one part, least squares wins
- * untried. False:
+/* With fewer than CHOICE_ROWS_MIN rows, an empty part, or only one, least squares wins untried.
+ * Terms are tried where all rows have theirs. False:
  * ERROR_BUSY without memory. */
 enum { CHOICE_ROWS_MIN = 30 };
-bool choose(struct choice *choice, const struct folds *folds, const struct term_maps *maps,
-            struct error *error);
+bool choose(struct choice *choice, const struct folds_set *set, struct error *error);
 
 /* Which terms a candidate has: the first `count` of a kind. Not for those of features alone. */
 enum terms_kind candidate_terms(enum candidate candidate, const struct term_maps *maps,
                                 size_t *count);
+
+/* Back from the name; CANDIDATES: there is none. */
+enum candidate candidate_named(const char *name);
 
 #endif

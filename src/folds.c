@@ -3,52 +3,107 @@
 #include "ridge.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-bool term_maps_init(struct term_maps *maps, const struct moments *moments)
+/* ------------------------------------------------------------------ maps */
+
+struct term_maps *term_maps_of(const struct place *places, size_t features)
 {
-    struct gram gram;
-    struct place places[TERMS_MAX];
-    size_t features = moments_features(moments), stride = features + 2;
-    *maps = (struct term_maps){.target = {0}};
     if (features > FOLDS_FEATURES_MAX)
-        return true;
-    bool ok = gram_of_moments(&gram, moments);
-    for (size_t j = 0; ok && j < features; j++)
-        places[j] = place_of(gram.mean[j], sqrt(gram.covariance[j * stride]));
+        return NULL;
+    struct term_maps *maps = calloc(1, sizeof *maps);
+    if (!maps)
+        return NULL;
+    maps->users = 1;
+    maps->features = features;
+    maps->places = malloc((features + 1) * sizeof *maps->places);
+    bool ok = maps->places != NULL;
     if (ok)
-        maps->target = place_of(gram.mean[features], sqrt(gram.covariance[features * stride]));
-    gram_free(&gram);
+        memcpy(maps->places, places, (features + 1) * sizeof *maps->places);
     for (size_t kind = 0; ok && kind < TERMS_KINDS; kind++) {
         bool no_memory;
         maps->kinds[kind] = terms_new((enum terms_kind)kind, places, features, &no_memory);
         ok = !no_memory;
     }
-    return ok;
+    if (ok)
+        return maps;
+    term_maps_free(maps);
+    return NULL;
+}
+
+struct term_maps *term_maps_new(const struct moments *moments)
+{
+    struct gram gram;
+    struct place places[FOLDS_FEATURES_MAX + 1];
+    size_t features = moments_features(moments);
+    if (features > FOLDS_FEATURES_MAX)
+        return NULL;
+    bool ok = gram_of_moments(&gram, moments);
+    for (size_t j = 0; ok && j <= features; j++)
+        places[j] = place_of(gram.mean[j], sqrt(gram.covariance[j * (features + 2)]));
+    gram_free(&gram);
+    return ok ? term_maps_of(places, features) : NULL;
+}
+
+struct term_maps *term_maps_share(struct term_maps *maps)
+{
+    if (maps)
+        maps->users++;
+    return maps;
 }
 
 void term_maps_free(struct term_maps *maps)
 {
+    if (!maps || --maps->users > 0)
+        return;
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         terms_free(maps->kinds[kind]);
-    *maps = (struct term_maps){.target = {0}};
+    free(maps->places);
+    free(maps);
 }
 
-bool folds_init(struct folds *folds, size_t features, size_t parts)
+bool term_maps_equal(const struct term_maps *a, const struct term_maps *b)
 {
-    bool ok = true;
-    *folds = (struct folds){
-        .features = features, .parts = parts, .least = INFINITY, .greatest = -INFINITY};
-    for (size_t k = 0; k < parts; k++)
-        ok = (folds->moments[k] = moments_new(features)) && ok;
-    return ok;
+    bool equal = a->features == b->features;
+    for (size_t j = 0; equal && j <= a->features; j++)
+        equal = a->places[j].centre == b->places[j].centre &&
+                a->places[j].exponent == b->places[j].exponent;
+    return equal;
 }
 
-bool folds_begin_terms(struct folds *folds, const struct term_maps *maps)
+struct place term_maps_target(const struct term_maps *maps)
+{
+    return maps->places[maps->features];
+}
+
+/* ------------------------------------------------------------------ sums */
+
+size_t folds_parts(size_t features, bool may_choose)
+{
+    return may_choose && features <= FOLDS_FEATURES_MAX ? FOLDS : 1;
+}
+
+struct folds *folds_new(size_t features, size_t parts)
+{
+    struct folds *folds = calloc(1, sizeof *folds);
+    bool ok = folds != NULL;
+    if (ok)
+        *folds = (struct folds){
+            .features = features, .parts = parts, .least = INFINITY, .greatest = -INFINITY};
+    for (size_t k = 0; ok && k < parts; k++)
+        ok = (folds->moments[k] = moments_new(features)) != NULL;
+    if (ok)
+        return folds;
+    folds_free(folds);
+    return NULL;
+}
+
+bool folds_begin_terms(struct folds *folds, struct term_maps *maps)
 {
     bool ok = true;
-    folds->maps = maps;
+    folds->maps = term_maps_share(maps);
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         for (size_t k = 0; maps->kinds[kind] && k < folds->parts; k++) {
             folds->sums[kind][k] = term_sums_new(terms_count(maps->kinds[kind]));
@@ -59,12 +114,15 @@ bool folds_begin_terms(struct folds *folds, const struct term_maps *maps)
 
 void folds_free(struct folds *folds)
 {
+    if (!folds)
+        return;
     for (size_t k = 0; k < FOLDS; k++) {
         moments_free(folds->moments[k]);
         for (size_t kind = 0; kind < TERMS_KINDS; kind++)
             term_sums_free(folds->sums[kind][k]);
     }
-    *folds = (struct folds){0};
+    term_maps_free(folds->maps);
+    free(folds);
 }
 
 /* The part of a row of features and target. */
@@ -85,6 +143,11 @@ enum moments_result folds_reserve(struct folds *folds, const double *row)
     return moments_reserve(folds->moments[part_of(folds, row)], row);
 }
 
+enum moments_result folds_reserve_accepted(struct folds *folds, const double *row)
+{
+    return moments_reserve_accepted(folds->moments[part_of(folds, row)], row);
+}
+
 void folds_add(struct folds *folds, const double *row)
 {
     moments_add(folds->moments[part_of(folds, row)], row);
@@ -95,7 +158,7 @@ void folds_add_terms(struct folds *folds, const double *row)
     const struct term_maps *maps = folds->maps;
     double values[TERMS_MAX], y = row[folds->features];
     size_t k = part_of(folds, row);
-    int64_t target = term_sums_target(y, maps->target);
+    int64_t target = term_sums_target(y, term_maps_target(maps));
     folds->term_rows++;
     folds->least = y < folds->least ? y : folds->least;
     folds->greatest = y > folds->greatest ? y : folds->greatest;
@@ -132,22 +195,59 @@ int64_t folds_rows(const struct folds *folds)
     return rows;
 }
 
-struct moments *folds_moments(const struct folds *folds, size_t but)
+/* ------------------------------------------------------------------ several as one */
+
+int64_t folds_set_rows(const struct folds_set *set, size_t part)
 {
-    struct moments *all = moments_new(folds->features);
-    for (size_t k = 0; all && k < folds->parts; k++)
-        if (k != but && moments_merge(all, folds->moments[k]) != MOMENTS_OK) {
-            moments_free(all);
-            all = NULL;
-        }
+    int64_t rows = 0;
+    for (size_t i = 0; i < set->count; i++)
+        rows += moments_rows(set->of[i]->moments[part]);
+    return rows;
+}
+
+bool folds_set_has_terms(const struct folds_set *set)
+{
+    bool all = set->count > 0;
+    for (size_t i = 0; i < set->count; i++)
+        all = all && set->of[i]->maps && set->of[i]->term_rows == folds_rows(set->of[i]);
     return all;
 }
 
-struct term_sums *folds_sums(const struct folds *folds, enum terms_kind kind, size_t but)
+/* Is part k to be in a sum of part `part`, or of all but that? */
+static bool is_in(size_t k, size_t part, bool but)
 {
-    struct term_sums *all = term_sums_new(term_sums_count(folds->sums[kind][0]));
-    for (size_t k = 0; all && k < folds->parts; k++)
-        if (k != but)
-            term_sums_merge(all, folds->sums[kind][k]);
-    return all;
+    return (k == part) != but;
+}
+
+struct moments *folds_set_part_moments(const struct folds_set *set, size_t part, bool but)
+{
+    struct moments *sum = moments_new(set->of[0]->features);
+    for (size_t i = 0; i < set->count; i++)
+        for (size_t k = 0; sum && k < set->of[i]->parts; k++)
+            if (is_in(k, part, but) && moments_merge(sum, set->of[i]->moments[k]) != MOMENTS_OK) {
+                moments_free(sum);
+                sum = NULL;
+            }
+    return sum;
+}
+
+struct moments *folds_set_moments(const struct folds_set *set)
+{
+    return folds_set_part_moments(set, FOLDS, true);
+}
+
+struct term_sums *folds_set_part_sums(const struct folds_set *set, enum terms_kind kind,
+                                      size_t part, bool but)
+{
+    struct term_sums *sum = term_sums_new(term_sums_count(set->of[0]->sums[kind][0]));
+    for (size_t i = 0; i < set->count; i++)
+        for (size_t k = 0; sum && k < set->of[i]->parts; k++)
+            if (is_in(k, part, but))
+                term_sums_merge(sum, set->of[i]->sums[kind][k]);
+    return sum;
+}
+
+struct term_sums *folds_set_sums(const struct folds_set *set, enum terms_kind kind)
+{
+    return folds_set_part_sums(set, kind, FOLDS, true);
 }

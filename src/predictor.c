@@ -54,28 +54,40 @@ static bool take_weights(struct predictor *predictor, const struct ridge *ridge)
     return true;
 }
 
-static bool fit_terms(struct predictor *predictor, const struct folds *folds,
-                      const struct term_maps *maps, double penalty, struct error *error)
+/* A tenth of their range beyond the targets seen. */
+static void set_range(struct predictor *predictor, const struct folds_set *set)
 {
+    double least = INFINITY, greatest = -INFINITY;
+    for (size_t i = 0; i < set->count; i++) {
+        least = fmin(least, set->of[i]->least);
+        greatest = fmax(greatest, set->of[i]->greatest);
+    }
+    predictor->least = least - PREDICTOR_MARGIN * (greatest - least);
+    predictor->greatest = greatest + PREDICTOR_MARGIN * (greatest - least);
+}
+
+static bool fit_terms(struct predictor *predictor, const struct folds_set *set, double penalty,
+                      struct error *error)
+{
+    struct term_maps *maps = set->of[0]->maps;
     struct gram gram = {0};
     struct ridge ridge = {0};
     predictor->kind = candidate_terms(predictor->candidate, maps, &predictor->count);
-    predictor->fit = fit_alloc(folds->features, error);
+    predictor->maps = term_maps_share(maps);
+    predictor->fit = fit_alloc(maps->features, error);
     if (!predictor->fit)
         return false;
-    struct term_sums *sums = folds_sums(folds, predictor->kind, FOLDS);
+    struct term_sums *sums = folds_set_sums(set, predictor->kind);
     bool ok = sums && gram_of_terms(&gram, sums, predictor->count) &&
               ridge_init(&ridge, predictor->count) && ridge_fit(&ridge, &gram, penalty) &&
               take_weights(predictor, &ridge);
     if (ok) {
         size_t last = (gram.count + 1) * (gram.count + 1) - 1;
-        int unit = 2 * (maps->target.exponent - TARGET_BITS);
+        int unit = 2 * (term_maps_target(maps).exponent - TARGET_BITS);
         predictor->fit->rows = gram.rows;
         set_figures(predictor->fit, ldexp(ridge_error(&ridge, &gram), unit),
                     ldexp(gram.covariance[last], unit));
-        double margin = PREDICTOR_MARGIN * (folds->greatest - folds->least);
-        predictor->least = folds->least - margin;
-        predictor->greatest = folds->greatest + margin;
+        set_range(predictor, set);
     }
     term_sums_free(sums);
     gram_free(&gram);
@@ -83,34 +95,32 @@ static bool fit_terms(struct predictor *predictor, const struct folds *folds,
     return ok || error_memory(error);
 }
 
-static bool fit_chosen(struct predictor *predictor, const struct choice *choice,
-                       const struct folds *folds, const struct term_maps *maps, size_t *column,
-                       struct error *error)
+static bool fit_kind(struct predictor *predictor, const struct folds_set *set, size_t *column,
+                     struct error *error)
 {
-    double penalty = choice->trials[choice->candidate].penalty;
-    if (choice->candidate > RIDGE)
-        return fit_terms(predictor, folds, maps, penalty, error);
-    struct moments *moments = folds_moments(folds, FOLDS);
+    if (predictor->candidate > RIDGE)
+        return fit_terms(predictor, set, predictor->penalty, error);
+    struct moments *moments = folds_set_moments(set);
     bool ok = moments || error_memory(error);
-    if (ok && choice->candidate == RIDGE)
-        ok = fit_ridge(predictor, moments, penalty, error);
+    if (ok && predictor->candidate == RIDGE)
+        ok = fit_ridge(predictor, moments, predictor->penalty, error);
     else if (ok)
         ok = (predictor->fit = fit_new(moments, column, error)) != NULL;
     moments_free(moments);
     return ok;
 }
 
-struct predictor *predictor_new(const struct choice *choice, const struct folds *folds,
-                                const struct term_maps *maps, size_t *column, struct error *error)
+struct predictor *predictor_new(enum candidate candidate, double penalty,
+                                const struct folds_set *set, size_t *column, struct error *error)
 {
     struct predictor *predictor = calloc(1, sizeof *predictor);
     if (!predictor) {
         error_memory(error);
         return NULL;
     }
-    predictor->candidate = choice->candidate;
-    predictor->maps = maps;
-    if (fit_chosen(predictor, choice, folds, maps, column, error))
+    predictor->candidate = candidate;
+    predictor->penalty = penalty;
+    if (fit_kind(predictor, set, column, error))
         return predictor;
     predictor_free(predictor);
     return NULL;
@@ -121,6 +131,7 @@ void predictor_free(struct predictor *predictor)
     if (!predictor)
         return;
     fit_free(predictor->fit);
+    term_maps_free(predictor->maps);
     free(predictor->weights);
     free(predictor);
 }
@@ -132,7 +143,8 @@ static double predict_by_terms(const struct predictor *predictor, const double *
     terms_values(maps->kinds[predictor->kind], row, values);
     for (size_t i = 0; i < predictor->count; i++)
         sum += predictor->weights[i] * values[i];
-    return maps->target.centre + ldexp(sum, maps->target.exponent - TARGET_BITS);
+    struct place target = term_maps_target(maps);
+    return target.centre + ldexp(sum, target.exponent - TARGET_BITS);
 }
 
 double predictor_predict(const struct predictor *predictor, const double *row, bool *clipped)

@@ -14,18 +14,20 @@
 
 struct predictor {
     enum candidate candidate;
-    struct fit *fit;              /* by feature, with figures; of terms only the figures hold */
-    const struct term_maps *maps; /* not owned */
-    size_t count;                 /* of terms; 0: it is linear in the features */
+    struct fit *fit;        /* by feature, with figures; of terms only the figures hold */
+    struct term_maps *maps; /* one of its users; NULL without terms */
+    size_t count;           /* of terms; 0: it is linear in the features */
     enum terms_kind kind;
-    double *weights;        /* count: target units by term unit */
-    double intercept;       /* in target units */
+    double *weights;  /* count: target units by term unit */
+    double intercept; /* in target units */
+    double penalty;
     double least, greatest; /* what is predicted at least and at most, by terms */
 };
 
-/* `folds` must have rows; `maps` must stay. NULL as in fit_new. */
-struct predictor *predictor_new(const struct choice *choice, const struct folds *folds,
-                                const struct term_maps *maps, size_t *column, struct error *error);
+/* Of that candidate, with that penalty; there must be rows, and sums of its terms. NULL as in
+ * fit_new. */
+struct predictor *predictor_new(enum candidate candidate, double penalty,
+                                const struct folds_set *set, size_t *column, struct error *error);
 void predictor_free(struct predictor *predictor);
 
 /* The prediction for a row of features; infinite when it is beyond the doubles. *clipped: the model

@@ -57,11 +57,10 @@ static double *row_at(const struct data *data, size_t row)
     return data->cells + row * data->columns;
 }
 
-static void learn(const struct data *data, const bool *is_test, struct folds *folds,
-                  struct term_maps *maps)
+static struct folds *learn(const struct data *data, const bool *is_test)
 {
-    size_t features = data->columns - 1;
-    if (!folds_init(folds, features, FOLDS))
+    struct folds *folds = folds_new(data->columns - 1, FOLDS);
+    if (!folds)
         die("out of memory");
     for (size_t i = 0; i < data->rows; i++)
         if (!is_test[i]) {
@@ -69,22 +68,25 @@ static void learn(const struct data *data, const bool *is_test, struct folds *fo
                 die("a row cannot be summed");
             folds_add(folds, row_at(data, i));
         }
-    struct moments *all = folds_moments(folds, FOLDS);
-    if (!all || !term_maps_init(maps, all) || !folds_begin_terms(folds, maps))
+    struct moments *all = folds_set_moments(&(struct folds_set){1, {folds}});
+    struct term_maps *maps = all ? term_maps_new(all) : NULL;
+    if (!maps || !folds_begin_terms(folds, maps))
         die("out of memory");
     moments_free(all);
+    term_maps_free(maps);
     for (size_t i = 0; i < data->rows; i++)
         if (!is_test[i])
             folds_add_terms(folds, row_at(data, i));
+    return folds;
 }
 
-static double test_rmse(const struct data *data, const bool *is_test, const struct choice *choice,
-                        const struct folds *folds, const struct term_maps *maps)
+static double test_rmse(const struct data *data, const bool *is_test, enum candidate candidate,
+                        double penalty, const struct folds_set *set)
 {
     struct error error;
     size_t column, tests = 0;
     double squares = 0;
-    struct predictor *predictor = predictor_new(choice, folds, maps, &column, &error);
+    struct predictor *predictor = predictor_new(candidate, penalty, set, &column, &error);
     if (!predictor)
         die(error.text);
     for (size_t i = 0; i < data->rows; i++)
@@ -101,23 +103,21 @@ static double test_rmse(const struct data *data, const bool *is_test, const stru
 
 static struct outcome measure(const struct data *data, const bool *is_test)
 {
-    struct folds folds;
-    struct term_maps maps;
-    struct choice choice, linear = {.candidate = LEAST_SQUARES};
+    struct folds_set set = {1, {learn(data, is_test)}};
+    struct choice choice;
     struct error error;
-    learn(data, is_test, &folds, &maps);
-    if (!choose(&choice, &folds, &maps, &error))
+    if (!choose(&choice, &set, &error))
         die(error.text);
     if (getenv("VERBOSE"))
         for (size_t c = 0; c < CANDIDATES; c++)
             fprintf(stderr, "%s: %zu terms, penalty %g, error %g\n",
                     candidate_name((enum candidate)c), choice.trials[c].terms,
                     choice.trials[c].penalty, sqrt(choice.trials[c].error));
+    double penalty = choice.trials[choice.candidate].penalty;
     struct outcome outcome = {.candidate = choice.candidate,
-                              .chosen = test_rmse(data, is_test, &choice, &folds, &maps),
-                              .linear = test_rmse(data, is_test, &linear, &folds, &maps)};
-    folds_free(&folds);
-    term_maps_free(&maps);
+                              .chosen = test_rmse(data, is_test, choice.candidate, penalty, &set),
+                              .linear = test_rmse(data, is_test, LEAST_SQUARES, 0, &set)};
+    folds_free(set.of[0]);
     return outcome;
 }
 

@@ -4,8 +4,7 @@
 #include "predictor.h"
 
 struct lesson {
-    struct folds folds;
-    struct term_maps maps;
+    struct folds_set set;
     struct choice choice;
     struct predictor *predictor; /* NULL: least squares has no answer either */
 };
@@ -19,28 +18,30 @@ static void learn(struct lesson *lesson, const struct rows *rows, bool backwards
 {
     struct error error = {0};
     size_t column = 0;
-    WANT(folds_init(&lesson->folds, rows->columns - 1, FOLDS));
+    lesson->set = (struct folds_set){1, {folds_new(rows->columns - 1, FOLDS)}};
+    WANT(lesson->set.of[0]);
     for (size_t i = 0; i < rows->count; i++) {
-        WANT(folds_reserve(&lesson->folds, row_at(rows, backwards, i)) == MOMENTS_OK);
-        folds_add(&lesson->folds, row_at(rows, backwards, i));
+        WANT(folds_reserve(lesson->set.of[0], row_at(rows, backwards, i)) == MOMENTS_OK);
+        folds_add(lesson->set.of[0], row_at(rows, backwards, i));
     }
-    struct moments *all = folds_moments(&lesson->folds, FOLDS);
-    WANT(all && term_maps_init(&lesson->maps, all));
+    struct moments *all = folds_set_moments(&lesson->set);
+    struct term_maps *maps = all ? term_maps_new(all) : NULL;
     moments_free(all);
-    WANT(folds_begin_terms(&lesson->folds, &lesson->maps));
+    WANT(maps && folds_begin_terms(lesson->set.of[0], maps));
+    term_maps_free(maps);
     for (size_t i = 0; i < rows->count; i++)
-        folds_add_terms(&lesson->folds, row_at(rows, backwards, i));
-    WANT(choose(&lesson->choice, &lesson->folds, &lesson->maps, &error));
-    lesson->predictor =
-        predictor_new(&lesson->choice, &lesson->folds, &lesson->maps, &column, &error);
+        folds_add_terms(lesson->set.of[0], row_at(rows, backwards, i));
+    WANT(choose(&lesson->choice, &lesson->set, &error));
+    lesson->predictor = predictor_new(lesson->choice.candidate,
+                                      lesson->choice.trials[lesson->choice.candidate].penalty,
+                                      &lesson->set, &column, &error);
     WANT(lesson->predictor || is_told(&error));
 }
 
 static void forget(struct lesson *lesson)
 {
     predictor_free(lesson->predictor);
-    folds_free(&lesson->folds);
-    term_maps_free(&lesson->maps);
+    folds_free(lesson->set.of[0]);
 }
 
 static void check_predictions(const struct lesson *a, const struct lesson *b,

@@ -39,8 +39,7 @@ static void make_rows(function *truth, double deviation)
 }
 
 struct lesson {
-    struct folds folds;
-    struct term_maps maps;
+    struct folds_set set;
     struct choice choice;
     struct predictor *predictor;
 };
@@ -50,28 +49,30 @@ static void learn(struct lesson *lesson, int count, int first, int step)
 {
     struct error error;
     size_t column;
-    bool ok = folds_init(&lesson->folds, FEATURES, FOLDS);
+    lesson->set = (struct folds_set){1, {folds_new(FEATURES, FOLDS)}};
+    bool ok = lesson->set.of[0] != NULL;
     for (int i = 0, at = first; ok && i < count; i++, at = (at + step) % count) {
-        ok = folds_reserve(&lesson->folds, rows[at]) == MOMENTS_OK;
-        folds_add(&lesson->folds, rows[at]);
+        ok = folds_reserve(lesson->set.of[0], rows[at]) == MOMENTS_OK;
+        folds_add(lesson->set.of[0], rows[at]);
     }
-    struct moments *all = folds_moments(&lesson->folds, FOLDS);
-    ok = ok && term_maps_init(&lesson->maps, all) &&
-         folds_begin_terms(&lesson->folds, &lesson->maps);
+    struct moments *all = folds_set_moments(&lesson->set);
+    struct term_maps *maps = term_maps_new(all);
+    ok = ok && maps && folds_begin_terms(lesson->set.of[0], maps);
+    term_maps_free(maps);
     moments_free(all);
     for (int i = 0, at = first; ok && i < count; i++, at = (at + step) % count)
-        folds_add_terms(&lesson->folds, rows[at]);
-    CHECK(ok && choose(&lesson->choice, &lesson->folds, &lesson->maps, &error), "choosing");
-    lesson->predictor =
-        predictor_new(&lesson->choice, &lesson->folds, &lesson->maps, &column, &error);
+        folds_add_terms(lesson->set.of[0], rows[at]);
+    CHECK(ok && choose(&lesson->choice, &lesson->set, &error), "choosing");
+    lesson->predictor = predictor_new(lesson->choice.candidate,
+                                      lesson->choice.trials[lesson->choice.candidate].penalty,
+                                      &lesson->set, &column, &error);
     CHECK(lesson->predictor, "%s", error.text);
 }
 
 static void forget(struct lesson *lesson)
 {
     predictor_free(lesson->predictor);
-    folds_free(&lesson->folds);
-    term_maps_free(&lesson->maps);
+    folds_free(lesson->set.of[0]);
 }
 
 static double plane(double x, double z)
@@ -166,9 +167,9 @@ static void test_clipped(void)
     learn(&lesson, ROWS, 0, 1);
     bool clipped;
     double far[FEATURES] = {1e6, 1e6}, near[FEATURES] = {105, 0};
-    double range = lesson.folds.greatest - lesson.folds.least;
+    double range = lesson.set.of[0]->greatest - lesson.set.of[0]->least;
     double prediction = predictor_predict(lesson.predictor, far, &clipped);
-    CHECK(clipped && prediction <= lesson.folds.greatest + PREDICTOR_MARGIN * range, "%g",
+    CHECK(clipped && prediction <= lesson.set.of[0]->greatest + PREDICTOR_MARGIN * range, "%g",
           prediction);
     predictor_predict(lesson.predictor, near, &clipped);
     CHECK(!clipped, "in the middle");
