@@ -66,6 +66,7 @@ static bool turn_of_terms(struct turn *turn, const struct folds *folds, enum ter
                           size_t count, size_t k)
 {
     struct term_sums *others = folds_sums(folds, kind, k);
+    term_sums_flush(folds->sums[kind][k]);
     *turn = (struct turn){.train = {0}};
     bool ok = others && gram_of_terms(&turn->train, others, count) &&
               gram_of_terms(&turn->test, folds->sums[kind][k], count);
