@@ -182,7 +182,9 @@ void binding_object(struct binding *binding, const struct json *object, bool is_
         const char *name = json_name(member);
         if (is_event && is_option(name))
             continue;
-        if (json_kind(member) != JSON_NUMBER)
+        if (json_kind(member) == JSON_BOOLEAN)
+            binding_value(binding, name, BINDING_NUMBER, json_truth(member));
+        else if (json_kind(member) != JSON_NUMBER)
             binding_value(binding, name, BINDING_NOT_A_NUMBER, 0);
         else if (!isfinite(json_number(member)))
             binding_value(binding, name, BINDING_TOO_LARGE, 0);

@@ -64,7 +64,8 @@ bool event_reader_bind(struct event_reader *reader, const struct schema *schema,
 /* True when the body was one JSON object and nothing else; to be asked at EVENT_END. */
 bool event_reader_is_single(const struct event_reader *reader, size_t fetched);
 
-/* Binds all members of a JSON object by their names, but an event's options when `is_event`. */
+/* Binds all members of a JSON object by their names, but an event's options when `is_event`; true
+ * is 1 and false 0. */
 void binding_object(struct binding *binding, const struct json *object, bool is_event);
 
 #endif

@@ -180,7 +180,7 @@ enum moments_result folds_merge(struct folds *into, const struct folds *from)
 void folds_merge_terms(struct folds *into, struct folds *from)
 {
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
-        for (size_t k = 0; into->sums[kind][k] && k < into->parts; k++)
+        for (size_t k = 0; k < into->parts && into->sums[kind][k]; k++)
             term_sums_merge(into->sums[kind][k], from->sums[kind][k]);
     into->least = fmin(into->least, from->least);
     into->greatest = fmax(into->greatest, from->greatest);

@@ -97,8 +97,10 @@ static void bind_text(struct binding *binding, const char *name, const char *val
     static const enum binding_value kinds[] = {[NUMBER_OK] = BINDING_NUMBER,
                                                [NUMBER_INVALID] = BINDING_NOT_A_NUMBER,
                                                [NUMBER_TOO_LARGE] = BINDING_TOO_LARGE};
-    double number = 0;
-    enum number_result result = number_parse(value, strlen(value), &number);
+    double number = strcmp(value, "true") == 0;
+    enum number_result result = NUMBER_OK;
+    if (number == 0 && strcmp(value, "false") != 0)
+        result = number_parse(value, strlen(value), &number);
     binding_value(binding, name, kinds[result], number);
 }
 

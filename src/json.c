@@ -213,6 +213,11 @@ const char *json_name(const struct json *member)
     return item(member)->string;
 }
 
+bool json_truth(const struct json *boolean)
+{
+    return cJSON_IsTrue(item(boolean));
+}
+
 double json_number(const struct json *number)
 {
     return item(number)->valuedouble;

@@ -27,6 +27,7 @@ const struct json *json_next(const struct json *member);     /* NULL: the last *
 const char *json_name(const struct json *member);            /* of an object's member */
 double json_number(const struct json *number);               /* infinite when out of range */
 const char *json_string(const struct json *string);
+bool json_truth(const struct json *boolean);
 
 /* The first member called `name` (case matters), or NULL. */
 const struct json *json_get(const struct json *object, const char *name);

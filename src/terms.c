@@ -6,20 +6,25 @@
 #include <string.h>
 
 enum {
-    CLIP_BITS = 3,    /* t is in ±2^3 */
-    COSINES_MIN = 64, /* fewer are not worth their while */
-    SCALES = 4,       /* of lengths, from wide waves to narrow ones */
-    UNIFORMS = 12,    /* whose sum, less 6, is as good as normal */
-    SERIES = 7        /* terms of the sine's series: right to 1e-9 */
+    CLIP_BITS = 3,        /* t is in ±2^3 */
+    SOFT_BITS = 2,        /* softened values are in ±2^2 */
+    COSINES_MIN = 64,     /* fewer are not worth their while */
+    COSINES_WANTED = 128, /* there are no products rather than fewer than that */
+    SCALES = 4,           /* of lengths, from wide waves to narrow ones */
+    UNIFORMS = 12,        /* whose sum, less 6, is as good as normal */
+    SERIES = 7            /* terms of the sine's series: right to 1e-9 */
 };
 
-#define SEED         UINT64_C(0x7472656e646c696e)
-#define SOFTNESS     0.3
-#define EXPONENT_MAX 1000
+#define SEED UINT64_C(0x7472656e646c696e)
+/* Of products and of waves: chosen, as the scales, on the sets of `make bench-accuracy`. */
+#define PRODUCT_SOFTNESS 0.6
+#define WAVE_SOFTNESS    0.3
+#define EXPONENT_MAX     1000
 
 struct terms {
     size_t features, count, cosines;
-    int degree;
+    size_t plain; /* so many features as they are, before the products: Fourier terms alone */
+    int degree;   /* of the products */
     size_t up_to[TERMS_DEGREE_MAX + 1];
     struct place *places;
     uint16_t (*factors)[TERMS_DEGREE_MAX]; /* of the polynomial terms */
@@ -48,7 +53,7 @@ static size_t products(size_t features, int degree)
     return count;
 }
 
-/* Appends the products of `degree` features; the first ones of the kind come first. */
+/* Appends the products of `degree` features. */
 static void add_products(struct terms *terms, int degree)
 {
     size_t n = terms->features;
@@ -169,11 +174,11 @@ static bool make_cosines(struct terms *terms)
     return group != NULL;
 }
 
-static int degree_for(enum terms_kind kind, size_t features)
+/* As many degrees of products as leave the room that is wanted for cosines. */
+static int degree_for(size_t features, size_t count, size_t room)
 {
-    size_t room = kind == TERMS_FOURIER ? TERMS_MAX / 2 : TERMS_MAX, count = features;
-    int degree = 1, most = kind == TERMS_FOURIER ? 2 : TERMS_DEGREE_MAX;
-    while (degree < most && (count += products(features, degree + 1)) <= room)
+    int degree = 0;
+    while (degree < TERMS_DEGREE_MAX && (count += products(features, degree + 1)) <= room)
         degree++;
     return degree;
 }
@@ -201,7 +206,10 @@ struct terms *terms_new(enum terms_kind kind, const struct place *places, size_t
     if (!terms)
         return *no_memory = true, NULL;
     terms->features = features;
-    terms->degree = degree_for(kind, features);
+    terms->plain = kind == TERMS_FOURIER ? features : 0;
+    terms->degree = degree_for(features, terms->plain,
+                               TERMS_MAX - (kind == TERMS_FOURIER ? COSINES_WANTED : 0));
+    terms->count = terms->plain;
     for (int degree = 1; degree <= terms->degree; degree++)
         terms->count += products(features, degree);
     if (kind == TERMS_FOURIER) {
@@ -249,12 +257,21 @@ size_t terms_up_to(const struct terms *terms, int degree)
     return terms->up_to[degree];
 }
 
-int terms_factors(const struct terms *terms, size_t i, size_t factors[static TERMS_DEGREE_MAX])
+/* Of products: the place of term i among them. */
+static int degree_of(const struct terms *terms, size_t i)
 {
     int degree = 1;
     while (degree <= terms->degree && i >= terms->up_to[degree])
         degree++;
-    if (degree > terms->degree)
+    return degree;
+}
+
+int terms_factors(const struct terms *terms, size_t i, size_t factors[static TERMS_DEGREE_MAX])
+{
+    if (i < terms->plain)
+        return factors[0] = i, 1;
+    int degree = degree_of(terms, i);
+    if (terms->plain > 0 || degree > terms->degree)
         return 0;
     for (int d = 0; d < degree; d++)
         factors[d] = terms->factors[i][d];
@@ -263,8 +280,12 @@ int terms_factors(const struct terms *terms, size_t i, size_t factors[static TER
 
 int terms_unit(const struct terms *terms, size_t i)
 {
-    size_t factors[TERMS_DEGREE_MAX];
-    return TERMS_BITS - CLIP_BITS * terms_factors(terms, i, factors);
+    if (i < terms->plain)
+        return TERMS_BITS - CLIP_BITS;
+    int degree = degree_of(terms, i - terms->plain);
+    if (degree > terms->degree)
+        return TERMS_BITS;
+    return TERMS_BITS - (terms->plain > 0 ? SOFT_BITS : CLIP_BITS) * degree;
 }
 
 /* The nearest whole number, for magnitudes below 2^51. */
@@ -303,28 +324,52 @@ static void add_wave(double *turns, const double *directions, double value, size
         turns[c] += directions[c] * value;
 }
 
+static inline double softened(double t, double softness)
+{
+    return t * (1 + softness) / (1 + softness * fabs(t));
+}
+
 static void cosine_values(const struct terms *terms, const double *t, double *values)
 {
     memcpy(values, terms->phases, terms->cosines * sizeof *values);
-    for (size_t i = 0; i < terms->features; i++) {
-        double soft = t[i] * (1 + SOFTNESS) / (1 + SOFTNESS * fabs(t[i]));
-        add_wave(values, terms->directions + i * terms->cosines, soft, terms->cosines);
-    }
+    for (size_t i = 0; i < terms->features; i++)
+        add_wave(values, terms->directions + i * terms->cosines, softened(t[i], WAVE_SOFTNESS),
+                 terms->cosines);
     for (size_t c = 0; c < terms->cosines; c++)
         values[c] = whole(cosine(values[c]) * (1 << TERMS_BITS));
 }
 
-/* `unit`: how many of the products' units make 1. */
-static void product_values(const struct terms *terms, int degree, const double *t, double *values)
+/* `bits`: how many of them a factor has before its point. */
+static void product_values(const struct terms *terms, int degree, int bits, const double *factors,
+                           double *values)
 {
-    double unit = ldexp(1, TERMS_BITS - CLIP_BITS * degree);
+    double unit = ldexp(1, TERMS_BITS - bits * degree);
     for (size_t i = terms->up_to[degree - 1]; i < terms->up_to[degree]; i++) {
-        const uint16_t *factors = terms->factors[i];
-        double product = t[factors[0]];
+        const uint16_t *places = terms->factors[i];
+        double product = factors[places[0]];
         for (int d = 1; d < degree; d++)
-            product *= t[factors[d]];
+            product *= factors[places[d]];
         values[i] = whole(product * unit);
     }
+}
+
+static void polynomial_values(const struct terms *terms, const double *t, double *values)
+{
+    for (int degree = 1; degree <= terms->degree; degree++)
+        product_values(terms, degree, CLIP_BITS, t, values);
+}
+
+static void fourier_values(const struct terms *terms, const double *t, double *values)
+{
+    double soft[TERMS_MAX];
+    for (size_t i = 0; i < terms->features; i++) {
+        soft[i] = softened(t[i], PRODUCT_SOFTNESS);
+        values[i] = whole(t[i] * (1 << (TERMS_BITS - CLIP_BITS)));
+    }
+    values += terms->plain;
+    for (int degree = 1; degree <= terms->degree; degree++)
+        product_values(terms, degree, SOFT_BITS, soft, values);
+    cosine_values(terms, t, values + terms->up_to[terms->degree]);
 }
 
 void terms_values(const struct terms *terms, const double *row, double *values)
@@ -332,7 +377,8 @@ void terms_values(const struct terms *terms, const double *row, double *values)
     double t[TERMS_MAX];
     for (size_t i = 0; i < terms->features; i++)
         t[i] = placed(row[i], terms->places[i]);
-    for (int degree = 1; degree <= terms->degree; degree++)
-        product_values(terms, degree, t, values);
-    cosine_values(terms, t, values + terms->up_to[terms->degree]);
+    if (terms->plain > 0)
+        fourier_values(terms, t, values);
+    else
+        polynomial_values(terms, t, values);
 }

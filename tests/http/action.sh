@@ -56,7 +56,6 @@ value() {
 
 test_values() {
     value "a string" '"2"' 422
-    value "true" true 422
     value "null" null 422
     value "an array" '[2]' 422
     value "an object" '{"c":2}' 422
@@ -100,8 +99,8 @@ test_hostile() {
 }
 
 test_journal() {
-    check_equal "the journal has one object a line" 7 "$(journal | jq -s length)"
-    check_equal "its numbers count up" '[1,2,3,4,5,6,7]' "$(journal | jq -sc 'map(._seq)')"
+    check_equal "the journal has one object a line" 8 "$(journal | jq -s length)"
+    check_equal "its numbers count up" '[1,2,3,4,5,6,7,8]' "$(journal | jq -sc 'map(._seq)')"
     on_files || return
     check_equal "it has the values by name" '{"b":1,"a":2,"target":3}' \
         "$(head -n 1 "$DATA/actions.jsonl" | jq -c 'with_entries(select(.key | startswith("_") | not))')"
@@ -113,12 +112,14 @@ test_journal() {
 test_time() {
     check_equal "a moment of its own" 201 \
         "$(status /action -d '{"_time":"1999-12-31T23:59:59Z","a":1,"b":2,"target":3}')"
+    check_equal "true is 1, false 0" 201 "$(status /action -d '{"a":true,"b":false,"target":3}')"
     refuses "no moment" 422 '_time must be' /action -d '{"_time":"1999-02-29T23:59:59Z","a":1,"b":2,"target":3}'
     refuses "a number" 422 '_time must be' /action -d '{"_time":1999,"a":1,"b":2,"target":3}'
     refuses "two" 422 '"_time" is repeated' \
         /action -d '{"_time":"1999-12-31T23:59:59Z","_time":"1999-12-31T23:59:59Z","a":1,"b":2,"target":3}'
     on_files || return
-    check_equal "it is in the journal" 1999-12-31T23:59:59.000Z "$(journal | tail -n 1 | jq -r ._time)"
+    check_equal "both are in the journal" '["1999-12-31T23:59:59.000Z",1]' \
+        "$(journal | tail -n 2 | jq -sc '[.[0]._time, .[1].a]')"
 }
 
 test_methods() {
@@ -140,7 +141,7 @@ test_not_json
 test_hostile
 test_methods
 test_time
-check_equal "what is refused is not stored" 7 "$(stored)"
+check_equal "what is refused is not stored" 8 "$(stored)"
 test_journal
 stop_service
 check_report http/action

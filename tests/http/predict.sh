@@ -41,13 +41,15 @@ test_query_values() {
     gives "lower-case and upper-case exponents" "a=1E0&b=1e0" 6
     gives "a negative number" "a=-1&b=-2.5" -8.5
     gives "a fraction without digits before the point" "a=.5&b=0" 2
+    gives "true is 1, false 0" "a=true&b=false" 3
+    check_equal "in JSON too" '200 {"prediction": 3}' "$(answer /predict -d '{"a":true,"b":false}')"
     gives "an empty pair" "&a=1&&b=0&" 3
     refuses "escapes are decoded once" 422 '"a"' "/predict?a=%2531&b=0"
     refuses "a + is no space" 422 '"a"' "/predict?a=+%2B1&b=0"
     refuses "a malformed escape" 400 '%' "/predict?a=%zz&b=0"
     refuses "an escape cut short" 400 '%' "/predict?a=1&b=%3"
     refuses "an escaped NUL" 400 NUL "/predict?a=1%00&b=0"
-    for value in nan inf -inf infinity 0x10 1e999 -1e999 '' %20 1,5 1_000 ١ 1e 1d0 --1 abc true; do
+    for value in nan inf -inf infinity 0x10 1e999 -1e999 '' %20 1,5 1_000 ١ 1e 1d0 --1 abc True yes; do
         refuses "a=$value" 422 '"a"' "/predict?a=$value&b=0"
     done
 }

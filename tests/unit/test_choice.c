@@ -122,6 +122,21 @@ static void test_chosen(void)
     }
 }
 
+/* Whatever of the sums has still to be brought together, the errors are of all rows. */
+static void test_same_again(void)
+{
+    struct lesson lesson = {.predictor = NULL};
+    struct choice again;
+    struct error error;
+    make_rows(parabola, 0.5);
+    learn(&lesson, ROWS, 0, 1);
+    CHECK(choose(&again, &lesson.set, &error), "%s", error.text);
+    for (size_t c = 0; c < CANDIDATES; c++)
+        CHECK(again.trials[c].error == lesson.choice.trials[c].error, "%s",
+              candidate_name((enum candidate)c));
+    forget(&lesson);
+}
+
 /* The cross-validated error is what one would find on rows left out. */
 static void test_error_is_honest(void)
 {
@@ -232,6 +247,7 @@ int main(void)
 {
     test_ridge();
     test_chosen();
+    test_same_again();
     test_error_is_honest();
     test_order();
     test_clipped();

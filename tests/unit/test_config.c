@@ -53,6 +53,7 @@ static void test_accepted(void)
     CHECK(read_with("LEARN", "build", &config, &error), "%s", error.text);
     CHECK(!config.learn_online, "LEARN is build");
     CHECK(read_with("MODEL", "linear", &config, &error), "%s", error.text);
+    CHECK(read_with("MODEL", "auto", &config, &error), "%s", error.text);
     CHECK(read_with("WORKERS", "64", &config, &error), "%s", error.text);
     CHECK_INT(64, config.workers);
     CHECK(read_with("ID_WINDOW", "1000", &config, &error), "%s", error.text);
@@ -97,7 +98,7 @@ static void test_refused(void)
         {"PORT", "0x50"},
         {"PORT", "99999999999999999999999999"},
         {"LEARN", "Online"},
-        {"MODEL", "auto"},
+        {"MODEL", "Auto"},
         {"WORKERS", "0"},
         {"WORKERS", "65"},
         {"WORKERS", "two"},

@@ -298,7 +298,7 @@ static void test_predict_bodies(void)
     predict_many("text/tab-separated-values", "a\r\n1", 200, "3\n");
     predict_many(json, "{\"b\": 2}", 422,
                  "{\"error\": \"unknown feature \\\"b\\\"; missing feature \\\"a\\\"\"}\n");
-    predict_many(json, "[{\"a\": 2}, {\"a\": true}]", 422,
+    predict_many(json, "[{\"a\": 2}, {\"a\": null}]", 422,
                  "{\"error\": \"at index 1: \\\"a\\\" is not a number\"}\n");
     predict_many("text/csv", "a,b\n1,2\n", 422, "{\"error\": \"unknown feature \\\"b\\\"\"}\n");
     predict_many("text/csv", "a\n1\nx\n", 422,
