@@ -112,16 +112,27 @@ bool folds_begin_terms(struct folds *folds, struct term_maps *maps)
     return ok;
 }
 
+void folds_end_terms(struct folds *folds)
+{
+    for (size_t kind = 0; kind < TERMS_KINDS; kind++)
+        for (size_t k = 0; k < FOLDS; k++) {
+            term_sums_free(folds->sums[kind][k]);
+            folds->sums[kind][k] = NULL;
+        }
+    term_maps_free(folds->maps);
+    folds->maps = NULL;
+    folds->term_rows = 0;
+    folds->least = INFINITY;
+    folds->greatest = -INFINITY;
+}
+
 void folds_free(struct folds *folds)
 {
     if (!folds)
         return;
-    for (size_t k = 0; k < FOLDS; k++) {
+    for (size_t k = 0; k < FOLDS; k++)
         moments_free(folds->moments[k]);
-        for (size_t kind = 0; kind < TERMS_KINDS; kind++)
-            term_sums_free(folds->sums[kind][k]);
-    }
-    term_maps_free(folds->maps);
+    folds_end_terms(folds);
     free(folds);
 }
 
@@ -209,7 +220,8 @@ bool folds_set_has_terms(const struct folds_set *set)
 {
     bool all = set->count > 0;
     for (size_t i = 0; i < set->count; i++)
-        all = all && set->of[i]->maps && set->of[i]->term_rows == folds_rows(set->of[i]);
+        all = all && set->of[i]->maps && term_maps_equal(set->of[i]->maps, set->of[0]->maps) &&
+              set->of[i]->term_rows == folds_rows(set->of[i]);
     return all;
 }
 

@@ -54,7 +54,8 @@ size_t folds_parts(size_t features, bool may_choose);
 struct folds *folds_new(size_t features, size_t parts);
 /* Sums of terms begin, of no rows; `maps` gets one more user. */
 bool folds_begin_terms(struct folds *folds, struct term_maps *maps);
-void folds_free(struct folds *folds); /* NULL is fine */
+void folds_end_terms(struct folds *folds); /* forgets them */
+void folds_free(struct folds *folds);      /* NULL is fine */
 
 /* As moments_reserve, moments_reserve_accepted and moments_add, on the row's part. */
 enum moments_result folds_reserve(struct folds *folds, const double *row);

@@ -137,10 +137,11 @@ static bool read_query(struct predict *predict, const char *query, struct bindin
         return true;
     options->scale = inference_scale(predict->model.model->fit, options->level);
     return isfinite(options->scale) ||
-           error_set(error, ERROR_UNUSABLE,
-                     "there is no interval: it takes more rows than coefficients, and %d features "
-                     "at most",
-                     FIT_INVERSE_MAX);
+           error_set(
+               error, ERROR_UNUSABLE,
+               "there is no interval: it takes least squares, more rows than coefficients, and %d "
+               "features at most",
+               FIT_INVERSE_MAX);
 }
 
 /* By how much each feature moves the prediction away from the mean of the targets. */
@@ -167,6 +168,9 @@ static bool predict_row(struct predict *predict, const double *row, double *pred
         return false;
     if (predict->options.level > 0)
         *half = inference_interval(model->fit, row, predict->options.scale);
+    if (predict->options.explained && model->predictor->count > 0)
+        return error_set(error, ERROR_UNUSABLE,
+                         "there are no contributions: the model is not linear in the features");
     if (predict->options.explained)
         write_contributions(model, row, &predict->contributions);
     return isfinite(*prediction - *half + *half) ||
@@ -423,7 +427,8 @@ static bool route_model(struct predict *predict, struct request *request, struct
     }
     const struct model *model = predict->model.model;
     if (covariance && !model->fit->inverse)
-        return error_set(error, ERROR_UNUSABLE, "there is a covariance of %d features at most",
+        return error_set(error, ERROR_UNUSABLE,
+                         "there is a covariance of least squares, of %d features at most",
                          FIT_INVERSE_MAX);
     response_clear(&predict->response);
     if (covariance)

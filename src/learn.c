@@ -4,23 +4,16 @@
 
 #include <string.h>
 
-static struct model *new_model(struct store *store, struct error *error)
-{
-    struct moments *moments = store_moments(store, error);
-    if (!moments)
-        return NULL;
-    struct model *model = model_new(store_schema(store), moments, error);
-    moments_free(moments);
-    return model;
-}
-
 bool learn_update(struct store *store, const struct config *config, struct error *error)
 {
     const struct model *current = store_model(store);
+    struct folds_set rows;
     if (!config->learn_online || !current || current->events == store_events(store) ||
         !schema_equal(current->schema, store_schema(store)))
         return true;
-    struct model *model = new_model(store, error);
+    struct model *model = store_rows(store, &rows, error)
+                              ? model_like(current, store_schema(store), &rows, error)
+                              : NULL;
     if (model && store_publish_update(store, model, error))
         return true;
     model_free(model);
@@ -29,11 +22,24 @@ bool learn_update(struct store *store, const struct config *config, struct error
 
 bool learn_build(struct store *store, struct error *error)
 {
-    struct model *model = new_model(store, error);
+    struct folds_set rows;
+    struct model *model = store_begin_terms(store, error) && store_rows(store, &rows, error)
+                              ? model_choose(store_schema(store), &rows, error)
+                              : NULL;
     if (model && store_publish_build(store, model, error))
         return true;
     model_free(model);
     return false;
+}
+
+/* Has the train file been read for what is wanted of it now? */
+static bool is_complete(const struct store *store, const struct snapshot *train)
+{
+    const struct folds *folds = train->folds;
+    if (!store_maps(store))
+        return true;
+    return folds->maps && term_maps_equal(folds->maps, store_maps(store)) &&
+           folds->term_rows == folds_rows(folds);
 }
 
 bool learn_read_train(const struct store *store, const struct config *config,
@@ -52,9 +58,12 @@ bool learn_read_train(const struct store *store, const struct config *config,
         *news = known ? TRAIN_GONE : TRAIN_SAME;
         return true;
     }
-    if (known && strcmp(known->source, source) == 0)
+    if (known && strcmp(known->source, source) == 0 && is_complete(store, known))
         return true;
-    if (!train_read(config->train_path, train, error)) {
+    struct train_wish wish = {.may_choose = config->model == CONFIG_MODEL_AUTO,
+                              .order = store_event_schema(store),
+                              .maps = store_maps(store)};
+    if (!train_read(config->train_path, &wish, train, error)) {
         error->kind = ERROR_CONFLICT;
         return false;
     }

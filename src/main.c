@@ -73,12 +73,6 @@ static int report_place(bool done, const struct error *error)
 
 static int run_serve(const struct config *config)
 {
-    struct error error;
-    if (config->model == CONFIG_MODEL_AUTO)
-        return report(error_set(&error, ERROR_UNUSABLE,
-                                "MODEL=auto cannot be used: so far only `batch` chooses a model, "
-                                "and the service takes linear"),
-                      &error);
     return serve(config);
 }
 

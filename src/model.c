@@ -2,6 +2,7 @@
 
 #include "json.h"
 #include "model_inference.h"
+#include "model_terms.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,24 +15,59 @@ static const char crc_key[] = ",\n  \"crc\": \"", text_end[] = "\"\n}\n";
 
 enum { CRC_TAIL = sizeof crc_key - 1 + 8 + sizeof text_end - 1 };
 
-struct model *model_new(const struct schema *schema, const struct moments *moments,
-                        struct error *error)
+static struct model *new_model(const struct schema *schema)
 {
     struct model *model = calloc(1, sizeof *model);
     if (!model || !(model->schema = schema_copy(schema))) {
         free(model);
+        return NULL;
+    }
+    for (size_t c = 0; c < CANDIDATES; c++)
+        model->tried[c] = NAN;
+    return model;
+}
+
+static bool fit_model(struct model *model, enum candidate candidate, double penalty,
+                      const struct folds_set *rows, struct error *error)
+{
+    size_t column = 0;
+    error->kind = ERROR_NONE;
+    model->predictor = predictor_new(candidate, penalty, rows, &column, error);
+    model->fit = model->predictor ? model->predictor->fit : NULL;
+    if (!model->predictor && error->kind == ERROR_UNUSABLE)
+        error_set(error, ERROR_UNUSABLE,
+                  "the coefficient of \"%s\" is beyond the range of a double",
+                  column == 0 ? "intercept" : model->schema->names[column - 1]);
+    return model->predictor != NULL;
+}
+
+struct model *model_choose(const struct schema *schema, const struct folds_set *rows,
+                           struct error *error)
+{
+    struct choice choice;
+    struct model *model = new_model(schema);
+    bool ok = model ? choose(&choice, rows, error) : error_memory(error);
+    for (size_t c = 0; ok && c < CANDIDATES; c++)
+        if (choice.trials[c].terms > 0)
+            model->tried[c] = sqrt(choice.trials[c].error);
+    if (ok &&
+        fit_model(model, choice.candidate, choice.trials[choice.candidate].penalty, rows, error))
+        return model;
+    model_free(model);
+    return NULL;
+}
+
+struct model *model_like(const struct model *like, const struct schema *schema,
+                         const struct folds_set *rows, struct error *error)
+{
+    struct model *model = new_model(schema);
+    if (!model) {
         error_memory(error);
         return NULL;
     }
-    size_t column = 0;
-    error->kind = ERROR_NONE;
-    model->fit = fit_new(moments, &column, error);
-    if (model->fit)
+    memcpy(model->tried, like->tried, sizeof model->tried);
+    if (fit_model(model, like->predictor->candidate, like->predictor->penalty, rows, error))
         return model;
-    if (error->kind == ERROR_UNUSABLE)
-        error_set(error, ERROR_UNUSABLE,
-                  "the coefficient of \"%s\" is beyond the range of a double",
-                  column == 0 ? "intercept" : schema->names[column - 1]);
     model_free(model);
     return NULL;
 }
@@ -41,14 +77,15 @@ void model_free(struct model *model)
     if (!model)
         return;
     schema_free(model->schema);
-    fit_free(model->fit);
+    predictor_free(model->predictor);
     free(model);
 }
 
 bool model_predict(const struct model *model, const double *row, double *prediction,
                    struct error *error)
 {
-    *prediction = fit_predict(model->fit->coefficients, row, model->schema->count);
+    bool clipped;
+    *prediction = predictor_predict(model->predictor, row, &clipped);
     if (isfinite(*prediction))
         return true;
     return error_set(error, ERROR_UNUSABLE, "the prediction is beyond the range of a double");
@@ -106,28 +143,56 @@ static void write_coefficients(const struct model *model, bool high, const char 
     buffer_printf(out, "%s}", indent);
 }
 
-void model_write(const struct model *model, struct buffer *out)
+static void write_remainder(const struct model *model, struct buffer *out)
 {
-    size_t start = out->length;
-    buffer_printf(out, "{\n  \"version\": %lld,\n  \"created\": ", (long long)model->version);
-    write_text(out, model->created);
-    buffer_puts(out, ",\n  \"model\": \"linear\",\n  \"features\": ");
-    schema_write(model->schema, out);
-    buffer_puts(out, ",\n  \"target\": \"" SCHEMA_TARGET "\"");
-    buffer_printf(out, ",\n  \"rows\": %lld,\n  \"events\": %lld,\n  \"rank\": %zu",
-                  (long long)model->fit->rows, (long long)model->events, model->fit->rank);
-    write_aliased(model, out);
-    buffer_puts(out, ",");
-    write_coefficients(model, true, "\n  ", out);
-    model_write_figure(out, "mse", model->fit->mse);
-    model_write_figure(out, "r2", model->fit->r2);
-    model_write_inference(model, out);
     buffer_puts(out,
                 ",\n  \"formula\": \"intercept + sum over the features of coefficient * value; "
                 "remainder, added to the same names, continues the digits of each\"");
     buffer_puts(out, ",\n  \"remainder\": {");
     write_coefficients(model, false, "\n    ", out);
     buffer_puts(out, "\n  }");
+}
+
+/* What was tried, and with what error; and the penalty of what was chosen. */
+static void write_tried(const struct model *model, struct buffer *out)
+{
+    const char *before = ",\n  \"tried\": {";
+    if (model->predictor->candidate != LEAST_SQUARES)
+        model_write_figure(out, "penalty", model->predictor->penalty);
+    for (size_t c = 0; c < CANDIDATES; c++)
+        if (!isnan(model->tried[c])) {
+            buffer_printf(out, "%s\"%s\": ", before, candidate_name((enum candidate)c));
+            json_write_number(out, model->tried[c]);
+            before = ", ";
+        }
+    if (before[1] == ' ')
+        buffer_puts(out, "}");
+}
+
+void model_write(const struct model *model, struct buffer *out)
+{
+    size_t start = out->length;
+    buffer_printf(out, "{\n  \"version\": %lld,\n  \"created\": ", (long long)model->version);
+    write_text(out, model->created);
+    buffer_printf(out, ",\n  \"model\": \"%s\"", candidate_name(model->predictor->candidate));
+    write_tried(model, out);
+    buffer_puts(out, ",\n  \"features\": ");
+    schema_write(model->schema, out);
+    buffer_puts(out, ",\n  \"target\": \"" SCHEMA_TARGET "\"");
+    buffer_printf(out, ",\n  \"rows\": %lld,\n  \"events\": %lld,\n  \"rank\": %zu",
+                  (long long)model->fit->rows, (long long)model->events, model->fit->rank);
+    write_aliased(model, out);
+    if (model->predictor->count > 0) {
+        model_write_terms(model, out);
+    } else {
+        buffer_puts(out, ",");
+        write_coefficients(model, true, "\n  ", out);
+    }
+    model_write_figure(out, "mse", model->fit->mse);
+    model_write_figure(out, "r2", model->fit->r2);
+    model_write_inference(model, out);
+    if (model->predictor->count == 0)
+        write_remainder(model, out);
     if (out->failed)
         return;
     uint32_t crc = (uint32_t)crc32_z(0, (unsigned char *)out->data + start, out->length - start);
@@ -183,30 +248,64 @@ static bool parse_fit(struct model *model, const struct json *json)
     struct fit *fit = model->fit;
     int64_t rank;
     const struct json *aliased = json_get_kind(json, "aliased", JSON_ARRAY);
-    const struct json *remainder = json_get_kind(json, "remainder", JSON_OBJECT);
     if (!json_get_count(json, "rows", &fit->rows) || !json_get_count(json, "rank", &rank) ||
-        !aliased || !remainder)
+        !aliased)
         return false;
     fit->rank = (size_t)rank;
     fit->mse = model_parse_figure(json, "mse");
     fit->r2 = model_parse_figure(json, "r2");
-    return parse_aliased(model, aliased) && parse_coefficients(model, json, true) &&
-           parse_coefficients(model, remainder, false) && model_parse_inference(model, json);
+    return parse_aliased(model, aliased) && model_parse_inference(model, json);
+}
+
+static bool parse_linear(struct model *model, const struct json *json, struct error *error)
+{
+    const struct json *remainder = json_get_kind(json, "remainder", JSON_OBJECT);
+    return (remainder && parse_coefficients(model, json, true) &&
+            parse_coefficients(model, remainder, false)) ||
+           error_set(error, ERROR_DAMAGED, "a coefficient is missing");
+}
+
+/* The kind, its penalty, and what was tried. */
+static bool parse_kind(struct model *model, const struct json *json)
+{
+    struct predictor *predictor = model->predictor;
+    char name[16];
+    const struct json *tried = json_get_kind(json, "tried", JSON_OBJECT);
+    if (!json_get_text(json, "model", name, sizeof name))
+        return false;
+    predictor->candidate = candidate_named(name);
+    for (size_t c = 0; tried && c < CANDIDATES; c++)
+        model->tried[c] = model_parse_figure(tried, candidate_name((enum candidate)c));
+    return predictor->candidate == LEAST_SQUARES ||
+           (predictor->candidate < CANDIDATES &&
+            json_get_number(json, "penalty", &predictor->penalty));
 }
 
 static bool parse_members(struct model *model, const struct json *json, struct error *error)
 {
     const struct json *features = json_get_kind(json, "features", JSON_ARRAY);
     error->kind = ERROR_NONE;
-    model->schema = features ? schema_parse(features, error) : NULL;
-    model->fit = model->schema ? fit_alloc(model->schema->count, error) : NULL;
+    struct schema *schema = features ? schema_parse(features, error) : NULL;
     if (error->kind == ERROR_BUSY)
         return false;
-    if (!model->fit || !json_get_text(json, "created", model->created, sizeof model->created) ||
+    if (!schema)
+        return error_set(error, ERROR_DAMAGED,
+                         "the features are missing or not what they should be");
+    model->schema = schema;
+    model->predictor = calloc(1, sizeof *model->predictor);
+    model->fit = fit_alloc(schema->count, error);
+    if (!model->predictor || !model->fit) {
+        fit_free(model->fit);
+        return error_memory(error);
+    }
+    model->predictor->fit = model->fit;
+    if (!json_get_text(json, "created", model->created, sizeof model->created) ||
         !json_get_count(json, "version", &model->version) ||
-        !json_get_count(json, "events", &model->events) || !parse_fit(model, json))
+        !json_get_count(json, "events", &model->events) || !parse_kind(model, json) ||
+        !parse_fit(model, json))
         return error_set(error, ERROR_DAMAGED, "a field is missing or is not what it should be");
-    return true;
+    return model->predictor->candidate > RIDGE ? model_parse_terms(model, json, error)
+                                               : parse_linear(model, json, error);
 }
 
 struct model *model_parse(const char *text, size_t length, struct error *error)
@@ -221,6 +320,8 @@ struct model *model_parse(const char *text, size_t length, struct error *error)
         return NULL;
     }
     struct model *model = calloc(1, sizeof *model);
+    for (size_t c = 0; model && c < CANDIDATES; c++)
+        model->tried[c] = NAN;
     bool ok = model ? parse_members(model, json, error) : error_memory(error);
     json_free(json);
     if (ok)

@@ -5,8 +5,8 @@
 
 #include "buffer.h"
 #include "error.h"
-#include "fit.h"
-#include "moments.h"
+#include "folds.h"
+#include "predictor.h"
 #include "schema.h"
 
 #include <stdbool.h>
@@ -21,13 +21,19 @@ struct model {
     char created[MODEL_TIME_MAX]; /* when that build was, UTC */
     int64_t events;               /* number of the last event learnt */
     struct schema *schema;
-    struct fit *fit;
+    struct predictor *predictor;
+    struct fit *fit;          /* the predictor's */
+    double tried[CANDIDATES]; /* the cross-validated error of each kind that was tried when it was
+                                 built, root mean square; NaN: it was not */
 };
 
-/* The least-squares model of all rows in `moments`, without version, time and events. NULL with
- * `error` set: ERROR_CONFLICT without rows, ERROR_UNUSABLE when a coefficient is no double. */
-struct model *model_new(const struct schema *schema, const struct moments *moments,
-                        struct error *error);
+/* The model of all rows that predicts best, where there is a choice (choice.h), without version,
+ * time and events. NULL with `error` set: ERROR_UNUSABLE when a coefficient is no double. */
+struct model *model_choose(const struct schema *schema, const struct folds_set *rows,
+                           struct error *error);
+/* Of the same kind as `like`, which must be of these features. */
+struct model *model_like(const struct model *like, const struct schema *schema,
+                         const struct folds_set *rows, struct error *error);
 void model_free(struct model *model); /* NULL is fine */
 
 /* The prediction for a row in the schema's order. ERROR_UNUSABLE when it is beyond the doubles. */

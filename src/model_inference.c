@@ -3,6 +3,7 @@
 #include "inference.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void write_number(struct buffer *out, double value)
@@ -126,11 +127,14 @@ bool model_parse_inference(struct model *model, const struct json *json)
     fit->condition = model_parse_figure(json, "condition");
     if (!parse_numbers(json_get_kind(json, "means", JSON_ARRAY), fit->means, count, false))
         return false;
-    if (!fit->inverse)
+    if (!json_get(json, "inverse")) { /* too many features, or not by least squares */
+        free(fit->inverse);
+        fit->inverse = NULL;
         return true;
+    }
     fit->intercept_inverse = model_parse_figure(json, "intercept_inverse");
-    return parse_numbers(json_get_kind(json, "inverse", JSON_ARRAY), fit->inverse,
-                         count * (count + 1) / 2, true);
+    return fit->inverse && parse_numbers(json_get_kind(json, "inverse", JSON_ARRAY), fit->inverse,
+                                         count * (count + 1) / 2, true);
 }
 
 void model_write_covariance(const struct model *model, struct buffer *out)

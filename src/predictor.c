@@ -5,13 +5,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The figures that least squares would have from the sums. */
+/* The figures that it shares with least squares; the others hold for that alone. */
 static void set_figures(struct fit *fit, double mse, double variance)
 {
     double share = mse / variance;
     fit->mse = mse;
     fit->r2 = variance > 0 ? 1 - share : NAN;
     fit->rank = fit->features + 1;
+    fit->variance = variance;
+    fit->condition = NAN;
+    free(fit->inverse);
+    fit->inverse = NULL;
 }
 
 /* Ridge on the features themselves: coefficients like those of least squares. */
@@ -27,8 +31,10 @@ static bool fit_ridge(struct predictor *predictor, const struct moments *moments
         struct fit *fit = predictor->fit;
         fit->rows = gram.rows;
         fit->coefficients[0].hi = ridge.intercept;
-        for (size_t j = 0; j < features; j++)
+        for (size_t j = 0; j < features; j++) {
             fit->coefficients[j + 1].hi = ridge.weights[j];
+            fit->means[j] = gram.mean[j];
+        }
         set_figures(fit, ridge_error(&ridge, &gram),
                     gram.covariance[(features + 1) * (features + 1) - 1]);
     } else if (ok) {
@@ -70,6 +76,8 @@ static bool fit_terms(struct predictor *predictor, const struct folds_set *set, 
                       struct error *error)
 {
     struct term_maps *maps = set->of[0]->maps;
+    if (!folds_set_has_terms(set))
+        return error_set(error, ERROR_UNUSABLE, "not all rows have terms: POST /build anew");
     struct gram gram = {0};
     struct ridge ridge = {0};
     predictor->kind = candidate_terms(predictor->candidate, maps, &predictor->count);

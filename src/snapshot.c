@@ -2,14 +2,14 @@
 
 #include "file.h"
 #include "json.h"
+#include "snapshot_sums.h"
 
-#include <gmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
-enum { SNAPSHOT_BYTES_MAX = 512 << 20, FORMAT = 1 };
+enum { SNAPSHOT_BYTES_MAX = 512 << 20, FORMAT = 1, FORMAT_PARTS = 2 };
 
 static const char crc_line[] = "crc ";
 
@@ -18,7 +18,8 @@ static const char crc_line[] = "crc ";
 static void write_header(const struct snapshot *snapshot, struct buffer *out)
 {
     buffer_printf(out, "{\"trendline_moments\":%d,\"rows\":%lld,\"offset\":%llu,\"seq\":%lld",
-                  FORMAT, (long long)moments_rows(snapshot->moments),
+                  snapshot->folds->parts > 1 ? FORMAT_PARTS : FORMAT,
+                  (long long)folds_rows(snapshot->folds),
                   (unsigned long long)snapshot->position.offset, (long long)snapshot->position.seq);
     buffer_puts(out, ",\"fingerprint\":");
     json_write_string(out, snapshot->fingerprint, strlen(snapshot->fingerprint));
@@ -29,30 +30,6 @@ static void write_header(const struct snapshot *snapshot, struct buffer *out)
     buffer_puts(out, "}\n");
 }
 
-static void write_sum(struct buffer *out, size_t j, size_t k, const mpz_t value, long exponent)
-{
-    buffer_printf(out, "%zu %zu ", j, k);
-    char *digits = buffer_reserve(out, mpz_sizeinbase(value, 16) + 2);
-    if (!digits)
-        return;
-    mpz_get_str(digits, 16, value);
-    out->length += strlen(digits);
-    buffer_printf(out, " %ld\n", exponent);
-}
-
-static void write_sums(const struct moments *moments, struct buffer *out)
-{
-    size_t columns = moments_features(moments) + 2;
-    mpz_t value;
-    mpz_init(value);
-    for (size_t j = 0; j < columns; j++)
-        for (size_t k = j; k < columns; k++) {
-            long exponent = moments_sum(moments, j, k, value);
-            write_sum(out, j, k, value, exponent);
-        }
-    mpz_clear(value);
-}
-
 static uint32_t checksum(const char *text, size_t length)
 {
     return (uint32_t)crc32_z(0, (const unsigned char *)text, length);
@@ -61,7 +38,7 @@ static uint32_t checksum(const char *text, size_t length)
 void snapshot_format(const struct snapshot *snapshot, struct buffer *out)
 {
     write_header(snapshot, out);
-    write_sums(snapshot->moments, out);
+    snapshot_write_sums(snapshot->folds, out);
     if (!out->failed)
         buffer_printf(out, "%s%08x\n", crc_line, checksum(out->data, out->length));
 }
@@ -94,9 +71,10 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
 {
     int64_t format, rows, offset, seq;
     const struct json *features = json_get_kind(header, "features", JSON_ARRAY);
-    if (!json_get_count(header, "trendline_moments", &format) || format != FORMAT ||
-        !json_get_count(header, "rows", &rows) || !json_get_count(header, "offset", &offset) ||
-        !json_get_count(header, "seq", &seq) || !features ||
+    if (!json_get_count(header, "trendline_moments", &format) ||
+        (format != FORMAT && format != FORMAT_PARTS) || !json_get_count(header, "rows", &rows) ||
+        !json_get_count(header, "offset", &offset) || !json_get_count(header, "seq", &seq) ||
+        !features ||
         !json_get_text(header, "fingerprint", snapshot->fingerprint,
                        sizeof snapshot->fingerprint) ||
         !json_get_text(header, "source", snapshot->source, sizeof snapshot->source))
@@ -105,49 +83,11 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
     snapshot->schema = schema_parse(features, error);
     if (!snapshot->schema)
         return false;
-    snapshot->moments = moments_new(snapshot->schema->count);
-    if (!snapshot->moments)
+    snapshot->folds = folds_new(snapshot->schema->count, format == FORMAT_PARTS ? FOLDS : 1);
+    if (!snapshot->folds)
         return error_memory(error);
-    moments_set_rows(snapshot->moments, rows);
+    moments_set_rows(snapshot->folds->moments[0], rows);
     return true;
-}
-
-/* The line `j k HEX EXPONENT` of S_jk; it is terminated by a newline, which the caller made a NUL.
- */
-static bool read_sum(struct moments *moments, size_t j, size_t k, char *line, mpz_t value)
-{
-    char *at = line;
-    if (strtoul(at, &at, 10) != j || strtoul(at, &at, 10) != k || *at != ' ')
-        return false;
-    char *digits = at + 1;
-    at = strchr(digits, ' ');
-    if (!at)
-        return false;
-    *at = '\0';
-    long exponent = strtol(at + 1, &at, 10);
-    return *at == '\0' && mpz_set_str(value, digits, 16) == 0 &&
-           moments_set_sum(moments, j, k, value, exponent);
-}
-
-/* All sums, in their order, and nothing else. */
-static bool read_sums(struct moments *moments, char *at, char *end)
-{
-    size_t columns = moments_features(moments) + 2;
-    mpz_t value;
-    mpz_init(value);
-    bool ok = true;
-    for (size_t j = 0; j < columns; j++)
-        for (size_t k = j; k < columns && ok; k++) {
-            char *newline = memchr(at, '\n', (size_t)(end - at));
-            ok = newline != NULL;
-            if (ok) {
-                *newline = '\0';
-                ok = read_sum(moments, j, k, at, value);
-                at = newline + 1;
-            }
-        }
-    mpz_clear(value);
-    return ok && at == end;
 }
 
 static bool read_text(struct snapshot *snapshot, struct buffer *text, struct error *error)
@@ -162,7 +102,8 @@ static bool read_text(struct snapshot *snapshot, struct buffer *text, struct err
         return error_set(error, ERROR_DAMAGED, "there is no header");
     bool ok = read_header(snapshot, header, error);
     json_free(header);
-    if (ok && !read_sums(snapshot->moments, newline + 1, text->data + length))
+    char *sums = ok ? newline + 1 : NULL;
+    if (ok && !snapshot_read_sums(snapshot->folds, sums, (size_t)(text->data + length - sums)))
         return error_set(error, ERROR_DAMAGED, "a sum cannot be read");
     return ok;
 }
@@ -189,6 +130,6 @@ bool snapshot_read(struct snapshot *snapshot, const char *path, struct error *er
 void snapshot_free(struct snapshot *snapshot)
 {
     schema_free(snapshot->schema);
-    moments_free(snapshot->moments);
+    folds_free(snapshot->folds);
     *snapshot = (struct snapshot){0};
 }

@@ -1,14 +1,15 @@
 /* Snapshot: moments on disk, so that a start costs the same after a thousand events or a billion.
  *
  * A text file: one line of JSON that says what the sums are of, then a line `j k HEX EXPONENT` for
- * each sum S_jk (j ≤ k; the value is HEX · 2^EXPONENT), then `crc` and the CRC-32 of all before it.
+ * each sum S_jk (j ≤ k; the value is HEX · 2^EXPONENT) and what snapshot_sums.h says of parts and
+ * terms, then `crc` and the CRC-32 of all before it.
  * It can always be made again, from the journal or from the train file. */
 #ifndef TRENDLINE_SNAPSHOT_H
 #define TRENDLINE_SNAPSHOT_H
 
 #include "error.h"
+#include "folds.h"
 #include "journal.h"
-#include "moments.h"
 #include "schema.h"
 
 #include <stdbool.h>
@@ -20,7 +21,7 @@ enum { SNAPSHOT_SOURCE_MAX = 128 };
 
 struct snapshot {
     struct schema *schema;            /* owned */
-    struct moments *moments;          /* owned */
+    struct folds *folds;              /* owned */
     struct journal_position position; /* events: what the sums cover; train: all zero */
     char fingerprint[33];             /* train: of the file's content; events: "" */
     char source[SNAPSHOT_SOURCE_MAX]; /* train: device, inode, size and times of the file, so that

@@ -1,8 +1,16 @@
 /* What is the same in every store, and the way to the implementation for what is not. */
 #include "store_methods.h"
 
+#include "json.h"
+#include "term_places.h"
+
 #include <string.h>
 #include <time.h>
+
+#define OTHER_PLACES                                                                               \
+    "terms.json: the places of the terms are not those of these features; remove it, and they "    \
+    "are "                                                                                         \
+    "made anew"
 
 enum { LOCK_WAIT_MS = 10000, LOCK_POLL_MS = 5 };
 
@@ -70,21 +78,22 @@ const struct schema *store_event_schema(const struct store *store)
     return store->methods->event_schema(store);
 }
 
-struct moments *store_moments(const struct store *store, struct error *error)
+bool store_rows(const struct store *store, struct folds_set *rows, struct error *error)
 {
-    const struct moments *train = store->train.moments;
-    const struct moments *events = store_events(store) > 0 ? store->events : NULL;
-    if (!train && !events) {
-        error_set(error, ERROR_CONFLICT,
-                  "there is nothing to train on: POST events to /action, or provide a train file");
-        return NULL;
-    }
-    struct moments *all = moments_copy(events ? events : train);
-    if (all && (!events || !train || moments_merge(all, train) == MOMENTS_OK))
-        return all;
-    moments_free(all);
-    error_memory(error);
-    return NULL;
+    *rows = (struct folds_set){.count = 0};
+    if (store_events(store) > 0)
+        rows->of[rows->count++] = store->events;
+    if (store->train.folds)
+        rows->of[rows->count++] = store->train.folds;
+    return rows->count > 0 ||
+           error_set(error, ERROR_CONFLICT,
+                     "there is nothing to train on: POST events to /action, or provide a train "
+                     "file");
+}
+
+struct term_maps *store_maps(const struct store *store)
+{
+    return store->maps;
 }
 
 bool store_set_schema(struct store *store, const struct schema *schema, struct error *error)
@@ -137,8 +146,18 @@ const struct snapshot *store_train(const struct store *store)
     return store->train.schema ? &store->train : NULL;
 }
 
+static bool load_maps(struct store *store, struct error *error);
+
+/* The train file may be what terms are made from. */
 bool store_set_train(struct store *store, struct snapshot *train, struct error *error)
 {
+    struct term_maps *maps = train ? train->folds->maps : NULL;
+    if (maps && !store->maps &&
+        !(store->methods->save_maps(store, train->schema, maps, error) && load_maps(store, error)))
+        return false;
+    if (maps && !term_maps_equal(maps, store->maps))
+        return error_set(error, ERROR_BUSY,
+                         "somebody else has begun the terms meanwhile: try again");
     return store->methods->set_train(store, train, error);
 }
 
@@ -191,23 +210,33 @@ bool store_open_shared(struct store *store, struct error *error)
 
 void store_free_shared(struct store *store)
 {
-    moments_free(store->events);
+    folds_free(store->events);
+    term_maps_free(store->maps);
+    schema_free(store->maps_schema);
     schema_free(store->proposed);
     snapshot_free(&store->train);
     model_file_free(&store->model);
     lock_close(&store->lock);
 }
 
-bool store_start_moments(struct store *store, const struct schema *schema, struct error *error)
+static bool may_choose(const struct store *store)
 {
-    moments_free(store->events);
-    store->events = moments_new(schema->count);
-    return store->events || error_memory(error);
+    return store->config->model == CONFIG_MODEL_AUTO;
 }
 
-static bool reserve(struct moments *moments, const double *row, struct error *error)
+bool store_start_moments(struct store *store, const struct schema *schema, struct error *error)
 {
-    switch (moments_reserve(moments, row)) {
+    if (store->maps && !schema_equal(store->maps_schema, schema))
+        return error_set(error, ERROR_DAMAGED, OTHER_PLACES);
+    folds_free(store->events);
+    store->events = folds_new(schema->count, folds_parts(schema->count, may_choose(store)));
+    bool ok = store->events && (!store->maps || folds_begin_terms(store->events, store->maps));
+    return ok || error_memory(error);
+}
+
+static bool reserve(struct folds *folds, const double *row, struct error *error)
+{
+    switch (folds_reserve(folds, row)) {
     case MOMENTS_OK:
         return true;
     case MOMENTS_NO_MEMORY:
@@ -222,5 +251,122 @@ static bool reserve(struct moments *moments, const double *row, struct error *er
 bool store_reserve(struct store *store, const double *row, struct error *error)
 {
     return reserve(store->events, row, error) &&
-           (!store->train.moments || reserve(store->train.moments, row, error));
+           (!store->train.folds || reserve(store->train.folds, row, error));
+}
+
+void store_learn(struct store *store, const double *row)
+{
+    folds_add(store->events, row);
+    if (store->events->maps)
+        folds_add_terms(store->events, row);
+}
+
+/* ------------------------------------------------------------------ terms */
+
+bool store_fits(const struct store *store, const struct folds *folds)
+{
+    size_t parts = folds_parts(folds->features, may_choose(store));
+    if (folds->parts != parts || !folds->maps != !store->maps)
+        return false;
+    return !folds->maps ||
+           (term_maps_equal(folds->maps, store->maps) && folds->term_rows == folds_rows(folds));
+}
+
+void store_write_maps(const struct schema *schema, const struct term_maps *maps, struct buffer *out)
+{
+    buffer_puts(out, "{\"features\": ");
+    schema_write(schema, out);
+    buffer_puts(out, ", \"places\": ");
+    term_places_write(maps, out);
+    buffer_puts(out, "}\n");
+}
+
+bool store_parse_maps(struct store *store, const char *text, size_t length, struct term_maps **maps,
+                      struct error *error)
+{
+    struct json *json = json_parse(text, length, error);
+    const struct json *features = json ? json_get_kind(json, "features", JSON_ARRAY) : NULL;
+    struct schema *schema = features ? schema_parse(features, error) : NULL;
+    const struct schema *ours = store_schema(store);
+    *maps =
+        schema ? term_places_parse(json_get_kind(json, "places", JSON_ARRAY), schema->count) : NULL;
+    schema_free(store->maps_schema);
+    store->maps_schema = schema;
+    json_free(json);
+    if (*maps && (!ours || schema_equal(schema, ours)))
+        return true;
+    term_maps_free(*maps);
+    *maps = NULL;
+    return error_set(error, ERROR_DAMAGED, OTHER_PLACES);
+}
+
+static bool add_terms(void *context, int64_t seq, const struct event *event, struct error *error)
+{
+    struct store *store = context;
+    (void)seq;
+    (void)error;
+    folds_add_terms(store->events, event->row);
+    return true;
+}
+
+/* From now on; and of what is stored already. */
+static bool take_maps(struct store *store, struct term_maps *maps, struct error *error)
+{
+    bool ok = true;
+    if (store->events && store_events(store) > 0) {
+        ok = folds_begin_terms(store->events, maps) || error_memory(error);
+        ok = ok && store_visit(store, add_terms, store, error);
+    }
+    if (ok) {
+        store->maps = maps;
+        return true;
+    }
+    folds_end_terms(store->events);
+    term_maps_free(maps);
+    return false;
+}
+
+static bool load_maps(struct store *store, struct error *error)
+{
+    struct term_maps *maps = NULL;
+    if (!store->methods->load_maps(store, &maps, error))
+        return false;
+    return !maps || take_maps(store, maps, error);
+}
+
+/* All processes must make the same, so that it is said first, and then what was said is taken. */
+static bool make_maps(struct store *store, struct error *error)
+{
+    struct folds_set rows;
+    if (!store_rows(store, &rows, error))
+        return false;
+    struct moments *moments = folds_set_moments(&rows);
+    struct term_maps *maps = moments ? term_maps_new(moments) : NULL;
+    moments_free(moments);
+    bool ok = maps ? store->methods->save_maps(store, store_schema(store), maps, error)
+                   : error_memory(error);
+    term_maps_free(maps);
+    return ok && load_maps(store, error);
+}
+
+static bool has_no_terms(const struct store *store)
+{
+    const struct schema *schema = store_schema(store);
+    return may_choose(store) && !store->maps && schema && schema->count <= FOLDS_FEATURES_MAX;
+}
+
+bool store_follow_terms(struct store *store, struct error *error)
+{
+    if (!has_no_terms(store))
+        return true;
+    if (!load_maps(store, error))
+        return false;
+    return store->maps || store_events(store) < STORE_FIRST_ROWS || make_maps(store, error);
+}
+
+bool store_begin_terms(struct store *store, struct error *error)
+{
+    if (!has_no_terms(store))
+        return true;
+    return load_maps(store, error) && (store->maps || make_maps(store, error));
 }

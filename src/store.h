@@ -9,9 +9,9 @@
 #include "config.h"
 #include "error.h"
 #include "event.h"
+#include "folds.h"
 #include "lock.h"
 #include "model.h"
-#include "moments.h"
 #include "schema.h"
 #include "snapshot.h"
 
@@ -43,9 +43,17 @@ int64_t store_events(const struct store *store); /* how many are stored: the las
 /* The schema of the events alone, or NULL while there are none. */
 const struct schema *store_event_schema(const struct store *store);
 
-/* A copy of all rows' sums, train file and events; the caller's. NULL with ERROR_CONFLICT when
- * there is nothing to train on. */
-struct moments *store_moments(const struct store *store, struct error *error);
+/* All rows' sums, train file and events; the store's still, and only until it learns more. False
+ * with ERROR_CONFLICT when there is nothing to train on. */
+bool store_rows(const struct store *store, struct folds_set *rows, struct error *error);
+
+/* Where terms are made from, once that is known and where a model may be chosen; NULL otherwise. */
+struct term_maps *store_maps(const struct store *store);
+/* Lets sums of terms begin, if there may be some and there are none: by the places of the rows that
+ * are known by now, whose terms are then made too. For a build; from STORE_FIRST_ROWS events on it
+ * happens by itself, so that it never takes long. */
+enum { STORE_FIRST_ROWS = 1000 };
+bool store_begin_terms(struct store *store, struct error *error);
 
 /* ---- events */
 

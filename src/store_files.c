@@ -19,6 +19,8 @@
 #include <sys/statvfs.h>
 #include <xxhash.h>
 
+#define TERMS_NAME "terms.json"
+
 enum {
     SNAPSHOT_EVERY = 4096, /* events: what a start has to replay at most, and the ids in memory */
     VERSION_PATH_MAX = PATH_MAX + 32,
@@ -43,12 +45,13 @@ struct files {
     struct buffer batch_rows; /* doubles: the open batch's rows one after the other */
     struct buffer outcomes;   /* struct outcome by ticket: of the open batch, else of the last */
     bool settled;             /* they are the last one's */
-    char events_path[PATH_MAX], train_path[PATH_MAX], models_path[PATH_MAX];
+    char events_path[PATH_MAX], train_path[PATH_MAX], models_path[PATH_MAX], terms_path[PATH_MAX];
 };
 
 /* of the methods those that others build upon */
 static int64_t files_events(const struct store *base);
 static bool files_snapshot(struct store *base, struct error *error);
+static bool files_load_maps(struct store *base, struct term_maps **maps, struct error *error);
 
 /* ------------------------------------------------------------------ open, close, lock */
 
@@ -57,6 +60,7 @@ static bool make_paths(struct files *store, struct error *error)
     const char *directory = store->base.config->data_dir;
     if (snprintf(store->events_path, PATH_MAX, "%s/" SNAPSHOT_EVENTS, directory) >= PATH_MAX ||
         snprintf(store->train_path, PATH_MAX, "%s/" SNAPSHOT_TRAIN, directory) >= PATH_MAX ||
+        snprintf(store->terms_path, PATH_MAX, "%s/" TERMS_NAME, directory) >= PATH_MAX ||
         snprintf(store->models_path, PATH_MAX, "%s/models", directory) >= PATH_MAX)
         return error_set(error, ERROR_SYSTEM, "the path of the data directory is too long");
     return true;
@@ -89,8 +93,11 @@ static bool files_unlock(struct store *base)
  * means to read the journal from its beginning. */
 static bool load_events(struct files *store, struct snapshot *snapshot, struct error *error)
 {
-    if (snapshot_read(snapshot, store->events_path, error))
+    if (snapshot_read(snapshot, store->events_path, error)) {
+        if (!store_fits(&store->base, snapshot->folds)) /* of another MODEL */
+            snapshot_free(snapshot);
         return true;
+    }
     if (error->kind == ERROR_DAMAGED)
         fprintf(stderr, SNAPSHOT_EVENTS ": %s: making it again from " JOURNAL_NAME "\n",
                 error->text);
@@ -116,9 +123,9 @@ static bool open_journal(struct files *store, struct snapshot *snapshot, struct 
         !journal_resume(store->journal, snapshot->position, snapshot->schema, error))
         return false;
     store->ids_known = known.seq;
-    store->base.events = snapshot->moments;
+    store->base.events = snapshot->folds;
     store->base.learnt = store->snapshot_at = snapshot->position.seq;
-    snapshot->moments = NULL;
+    snapshot->folds = NULL;
     return true;
 }
 
@@ -127,7 +134,9 @@ static void close_files(struct files *store)
 {
     journal_close(store->journal);
     ids_close(store->ids);
-    moments_free(store->base.events);
+    folds_free(store->base.events);
+    term_maps_free(store->base.maps);
+    store->base.maps = NULL;
     store->journal = NULL;
     store->ids = NULL;
     store->base.events = NULL;
@@ -136,8 +145,9 @@ static void close_files(struct files *store)
 
 static bool open_files(struct files *store, struct error *error)
 {
-    struct snapshot snapshot;
-    bool ok = load_events(store, &snapshot, error) && open_journal(store, &snapshot, error);
+    struct snapshot snapshot = {0};
+    bool ok = files_load_maps(&store->base, &store->base.maps, error) &&
+              load_events(store, &snapshot, error) && open_journal(store, &snapshot, error);
     snapshot_free(&snapshot);
     if (!ok)
         close_files(store);
@@ -150,9 +160,9 @@ static bool learn_event(struct files *store, const struct journal_event *event, 
     /* anew, because a first event of ours that was never stored may have had other features */
     if (store->base.learnt == 0 && !store_start_moments(&store->base, schema, error))
         return false;
-    if (moments_reserve_accepted(store->base.events, event->event.row) != MOMENTS_OK)
+    if (folds_reserve_accepted(store->base.events, event->event.row) != MOMENTS_OK)
         return error_memory(error);
-    moments_add(store->base.events, event->event.row);
+    store_learn(&store->base, event->event.row);
     store->base.learnt = event->seq;
     return true;
 }
@@ -243,7 +253,8 @@ static bool files_catch_up(struct store *base, struct error *error)
     model_file_refresh(&store->base.model, &no_model);
     int64_t known = known_events(store);
     if (!journal_replay(store->journal, known, visit_event, store, error) ||
-        !check_complete(store, known, error) || !refresh_train(store, error))
+        !check_complete(store, known, error) || !refresh_train(store, error) ||
+        !store_follow_terms(&store->base, error))
         return false;
     if (store->base.learnt - store->snapshot_at < SNAPSHOT_EVERY)
         return true;
@@ -256,7 +267,7 @@ static bool files_catch_up(struct store *base, struct error *error)
 static const struct schema *files_event_schema(const struct store *base)
 {
     const struct files *store = (const struct files *)base;
-    return journal_schema(store->journal);
+    return store->journal ? journal_schema(store->journal) : NULL;
 }
 
 static int64_t files_events(const struct store *base)
@@ -394,7 +405,7 @@ static void learn_batch(struct files *store)
 {
     size_t size = row_size(store);
     for (size_t at = 0; at < store->batch_rows.length; at += size)
-        moments_add(store->base.events, (const double *)(store->batch_rows.data + at));
+        store_learn(&store->base, (const double *)(store->batch_rows.data + at));
     store->base.learnt = files_events(&store->base);
 }
 
@@ -467,6 +478,39 @@ static bool files_identity(struct store *base, char identity[static STORE_IDENTI
     hash = XXH3_64bits_withSeed(first.event.id, first.event.id_length, hash);
     snprintf(identity, STORE_IDENTITY_MAX, "%016llx", (unsigned long long)hash);
     return true;
+}
+
+/* ------------------------------------------------------------------ terms */
+
+static bool files_load_maps(struct store *base, struct term_maps **maps, struct error *error)
+{
+    struct files *store = (struct files *)base;
+    struct buffer text = {0};
+    *maps = NULL;
+    if (base->config->model != CONFIG_MODEL_AUTO)
+        return true;
+    bool ok = file_read(store->terms_path, MODEL_BYTES_MAX, &text, error) &&
+              store_parse_maps(base, text.data, text.length, maps, error);
+    buffer_free(&text);
+    return ok || error->kind == ERROR_ABSENT;
+}
+
+static bool files_save_maps(struct store *base, const struct schema *schema,
+                            const struct term_maps *maps, struct error *error)
+{
+    struct files *store = (struct files *)base;
+    struct term_maps *known;
+    struct buffer text = {0};
+    if (!files_load_maps(base, &known, error))
+        return false;
+    term_maps_free(known);
+    if (known)
+        return true;
+    store_write_maps(schema, maps, &text);
+    bool ok = text.failed ? error_memory(error)
+                          : file_replace(store->terms_path, text.data, text.length, true, error);
+    buffer_free(&text);
+    return ok;
 }
 
 /* ------------------------------------------------------------------ train file, models, snapshot
@@ -573,7 +617,7 @@ static bool files_snapshot(struct store *base, struct error *error)
         return true;
     struct journal_position position = journal_position(store->journal);
     struct snapshot snapshot = {.schema = (struct schema *)journal_schema(store->journal),
-                                .moments = store->base.events,
+                                .folds = store->base.events,
                                 .position = position};
     /* ids first: a snapshot must never be ahead of the ids that its events brought */
     if (!ids_flush(store->ids, position, error) ||
@@ -594,6 +638,8 @@ static const struct store_methods methods = {.close = files_close,
                                              .outcome = files_outcome,
                                              .visit = files_visit,
                                              .identity = files_identity,
+                                             .load_maps = files_load_maps,
+                                             .save_maps = files_save_maps,
                                              .set_train = files_set_train,
                                              .publish_build = files_publish_build,
                                              .restore_model = files_restore_model,

@@ -21,6 +21,11 @@ struct store_methods {
     bool (*visit)(struct store *store, store_visitor *visit, void *context, struct error *error);
     bool (*identity)(struct store *store, char identity[static STORE_IDENTITY_MAX],
                      struct error *error);
+    /* What all processes make terms from: *maps stays NULL while nobody has said it. */
+    bool (*load_maps)(struct store *store, struct term_maps **maps, struct error *error);
+    /* Says it, durably, unless somebody has before. */
+    bool (*save_maps)(struct store *store, const struct schema *schema,
+                      const struct term_maps *maps, struct error *error);
     bool (*set_train)(struct store *store, struct snapshot *train, struct error *error);
     bool (*publish_build)(struct store *store, struct model *model, struct error *error);
     bool (*restore_model)(struct store *store, struct error *error);
@@ -33,10 +38,12 @@ struct store {
     const struct config *config;
     struct lock lock; /* between the processes on one directory */
     struct model_file model;
-    struct moments *events;  /* sums of the events; NULL while nothing has fixed their features */
-    int64_t learnt;          /* how many events are in them */
-    struct snapshot train;   /* the train file's; schema is NULL when there is none */
-    struct schema *proposed; /* of the first event, until its batch is durable */
+    struct folds *events;   /* sums of the events; NULL while nothing has fixed their features */
+    struct term_maps *maps; /* of events and train file; NULL until they are made */
+    struct schema *maps_schema; /* the features that were said to be theirs */
+    int64_t learnt;             /* how many events are in them */
+    struct snapshot train;      /* the train file's; schema is NULL when there is none */
+    struct schema *proposed;    /* of the first event, until its batch is durable */
 };
 
 struct store *store_files_open(const struct config *config, struct error *error);
@@ -50,6 +57,19 @@ void store_free_shared(struct store *store);
 
 /* Empty sums for events of these features. */
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error);
+/* Adds a row, which must have been reserved, to the events' sums. */
+void store_learn(struct store *store, const double *row);
+/* After catching up: takes part in the terms that somebody has begun meanwhile, or begins them. */
+bool store_follow_terms(struct store *store, struct error *error);
+/* Are these folds, read from somewhere, what they would be here? */
+bool store_fits(const struct store *store, const struct folds *folds);
+
+/* The maps as text and back, with the features that they are for. */
+void store_write_maps(const struct schema *schema, const struct term_maps *maps,
+                      struct buffer *out);
+bool store_parse_maps(struct store *store, const char *text, size_t length, struct term_maps **maps,
+                      struct error *error);
+
 /* Makes room for a row in all sums, so that learning it cannot fail. ERROR_UNUSABLE: they cannot
  * hold it. */
 bool store_reserve(struct store *store, const double *row, struct error *error);

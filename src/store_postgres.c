@@ -53,7 +53,9 @@ bool replica_ask(struct replica *store, const char *statement, int count, const 
 void replica_forget(struct replica *store)
 {
     schema_free(store->schema);
-    moments_free(store->base.events);
+    folds_free(store->base.events);
+    term_maps_free(store->base.maps);
+    store->base.maps = NULL;
     buffer_clear(&store->positions);
     store->schema = NULL;
     store->base.events = NULL;
@@ -175,6 +177,30 @@ static bool postgres_identity(struct store *base, char identity[static STORE_IDE
     return true;
 }
 
+static bool postgres_load_maps(struct store *base, struct term_maps **maps, struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    *maps = NULL;
+    if (!replica_ask(store, SQL_TERMS, 0, NULL, error))
+        return false;
+    if (postgres_rows(store->postgres, 0) == 0)
+        return true;
+    const char *text = postgres_text(store->postgres, 0, 0, 0);
+    return store_parse_maps(base, text, strlen(text), maps, error);
+}
+
+static bool postgres_save_maps(struct store *base, const struct schema *schema,
+                               const struct term_maps *maps, struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    struct buffer text = {0};
+    store_write_maps(schema, maps, &text);
+    const char *values[] = {replica_text(&text)};
+    bool ok = values[0] ? replica_ask(store, SQL_ADD_TERMS, 1, values, error) : error_memory(error);
+    buffer_free(&text);
+    return ok;
+}
+
 static bool add_version(struct replica *store, const struct model *model, bool *taken,
                         struct error *error)
 {
@@ -192,9 +218,10 @@ static bool add_version(struct replica *store, const struct model *model, bool *
 /* Fills `model` with what is known now. */
 static bool rebuild(struct replica *store, struct model *model, struct error *error)
 {
-    struct moments *moments = store_moments(&store->base, error);
-    struct model *fresh = moments ? model_new(store_schema(&store->base), moments, error) : NULL;
-    moments_free(moments);
+    struct folds_set rows;
+    struct model *fresh = store_rows(&store->base, &rows, error)
+                              ? model_choose(store_schema(&store->base), &rows, error)
+                              : NULL;
     if (!fresh)
         return false;
     struct model old = *model;
@@ -236,6 +263,8 @@ static const struct store_methods methods = {.close = postgres_close,
                                              .outcome = postgres_outcome,
                                              .visit = postgres_visit,
                                              .identity = postgres_identity,
+                                             .load_maps = postgres_load_maps,
+                                             .save_maps = postgres_save_maps,
                                              .set_train = postgres_set_train,
                                              .publish_build = postgres_publish_build,
                                              .restore_model = postgres_restore_model,

@@ -456,7 +456,7 @@ static void learn_batch(struct replica *store, size_t added)
         if (entry->outcome != STORE_ADDED)
             continue;
         entry->seq = postgres_number(store->postgres, 1, row++, 0);
-        moments_add(store->base.events, row_of(store, i));
+        store_learn(&store->base, row_of(store, i));
     }
     store->base.learnt += (int64_t)added;
     store->number += (int64_t)added;

@@ -76,8 +76,12 @@ static bool load_moments(struct replica *store, struct error *error)
         return true;
     if (!parse_snapshot(postgres_text(postgres, 0, 0, 0), &snapshot, error))
         return false;
+    if (!store_fits(&store->base, snapshot.folds)) { /* of another MODEL */
+        snapshot_free(&snapshot);
+        return true;
+    }
     store->schema = snapshot.schema;
-    store->base.events = snapshot.moments;
+    store->base.events = snapshot.folds;
     store->base.learnt = store->snapshot_at = snapshot.position.seq;
     return read_positions(store, postgres_text(postgres, 0, 0, 1), postgres_text(postgres, 0, 0, 2),
                           error);
@@ -106,9 +110,9 @@ static bool parse_cells(const char *text, double *row, size_t count)
 
 static bool learn_row(struct replica *store, const double *row, struct error *error)
 {
-    if (moments_reserve_accepted(store->base.events, row) != MOMENTS_OK)
+    if (folds_reserve_accepted(store->base.events, row) != MOMENTS_OK)
         return error_memory(error);
-    moments_add(store->base.events, row);
+    store_learn(&store->base, row);
     store->base.learnt++;
     return true;
 }
@@ -216,9 +220,10 @@ static struct model *move_model(const struct replica *store, const struct model 
     if (!store->base.config->learn_online || store->base.learnt <= built->events ||
         !schema_equal(built->schema, store_schema(&store->base)))
         return NULL;
-    struct moments *moments = store_moments(&store->base, &error);
-    struct model *model = moments ? model_new(store_schema(&store->base), moments, &error) : NULL;
-    moments_free(moments);
+    struct folds_set rows;
+    struct model *model = store_rows(&store->base, &rows, &error)
+                              ? model_like(built, store_schema(&store->base), &rows, &error)
+                              : NULL;
     if (!model)
         return NULL; /* the one that was built does for now */
     model->version = built->version;
@@ -276,7 +281,7 @@ bool postgres_snapshot(struct store *base, struct error *error)
     buffer_puts(&writers, "}");
     buffer_puts(&numbers, "}");
     snapshot_format(&(struct snapshot){.schema = store->schema,
-                                       .moments = store->base.events,
+                                       .folds = store->base.events,
                                        .position = {.seq = store->base.learnt}},
                     &text);
     const char *values[] = {replica_integer(store->base.learnt, events), replica_text(&writers),
@@ -301,6 +306,9 @@ static bool load(struct replica *store, struct error *error)
     if (!replica_ask(store, SQL_VERSIONS, 0, NULL, error))
         return false;
     int64_t version = postgres_number(store->postgres, 0, 0, 0);
+    if (store->base.config->model == CONFIG_MODEL_AUTO && !store->base.maps &&
+        !store->base.methods->load_maps(&store->base, &store->base.maps, error))
+        return false;
     store->loaded =
         (model_file_refresh(&store->base.model, &none) || refresh_model(store, version, error)) &&
         load_moments(store, error);
@@ -313,7 +321,7 @@ bool replica_learn_news(struct replica *store, struct error *error)
     int64_t version, revision;
     bool ok = load(store, error) && look(store, &version, &revision, &heads, error) &&
               learn_tails(store, &heads, error) && refresh_train(store, revision, error) &&
-              refresh_model(store, version, error);
+              store_follow_terms(&store->base, error) && refresh_model(store, version, error);
     buffer_free(&heads);
     return ok;
 }

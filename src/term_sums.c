@@ -181,3 +181,35 @@ double term_sums_covariance(const struct term_sums *sums, size_t j, size_t k)
     int128 about = product_sum(sums, j, k) - mean_j * sums->linear[k] - mean_k * rest_j;
     return ((double)about - (double)rest_j * (double)rest_k / (double)rows) / (double)rows;
 }
+
+size_t term_sums_numbers(const struct term_sums *sums)
+{
+    return 2 * (sums->count + 1) + triangle(sums->count);
+}
+
+/* In this order: linear, targets, squares. */
+static int128 *number_at(struct term_sums *sums, size_t i)
+{
+    if (i <= sums->count)
+        return &sums->linear[i];
+    i -= sums->count + 1;
+    return i <= sums->count ? &sums->targets[i] : &sums->squares[i - sums->count - 1];
+}
+
+struct term_number term_sums_number(struct term_sums *sums, size_t i)
+{
+    term_sums_flush(sums);
+    int128 number = *number_at(sums, i);
+    return (struct term_number){(int64_t)(number >> 64), (uint64_t)number};
+}
+
+void term_sums_set_number(struct term_sums *sums, size_t i, struct term_number number)
+{
+    *number_at(sums, i) = (int128)(((unsigned __int128)number.high << 64) | number.low);
+}
+
+void term_sums_set_rows(struct term_sums *sums, int64_t rows)
+{
+    sums->rows = rows;
+    sums->block_rows = 0;
+}

@@ -33,6 +33,17 @@ void term_sums_merge(struct term_sums *into, struct term_sums *from);
 /* into -= from: rows that are among those of `into`, both flushed. */
 void term_sums_subtract(struct term_sums *into, const struct term_sums *from);
 
+/* All that the sums are, as whole numbers high · 2^64 + low, for writing them down: so many, each
+ * the same whatever the order of the rows was. Setting them replaces all rows. */
+struct term_number {
+    int64_t high;
+    uint64_t low;
+};
+size_t term_sums_numbers(const struct term_sums *sums);
+struct term_number term_sums_number(struct term_sums *sums, size_t i);
+void term_sums_set_number(struct term_sums *sums, size_t i, struct term_number number);
+void term_sums_set_rows(struct term_sums *sums, int64_t rows);
+
 /* Mean of value j, and covariance of values j ≤ k over the rows, in units, each rounded as good as
  * once; index term_sums_count is the target. Wants rows, and all of them to have been flushed. */
 double term_sums_mean(const struct term_sums *sums, size_t j);

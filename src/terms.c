@@ -19,7 +19,6 @@ enum {
 /* Of products and of waves: chosen, as the scales, on the sets of `make bench-accuracy`. */
 #define PRODUCT_SOFTNESS 0.6
 #define WAVE_SOFTNESS    0.3
-#define EXPONENT_MAX     1000
 
 struct terms {
     size_t features, count, cosines;
@@ -37,10 +36,10 @@ struct place place_of(double mean, double deviation)
     int exponent = 0;
     if (deviation > 0 && isfinite(deviation))
         exponent = (int)lrint(log2(deviation));
-    if (exponent > EXPONENT_MAX)
-        exponent = EXPONENT_MAX;
-    if (exponent < -EXPONENT_MAX)
-        exponent = -EXPONENT_MAX;
+    if (exponent > PLACE_EXPONENT_MAX)
+        exponent = PLACE_EXPONENT_MAX;
+    if (exponent < -PLACE_EXPONENT_MAX)
+        exponent = -PLACE_EXPONENT_MAX;
     return (struct place){isfinite(mean) ? mean : 0, exponent};
 }
 

@@ -28,6 +28,8 @@ struct place {
     int exponent;
 };
 
+enum { PLACE_EXPONENT_MAX = 1000 };
+
 /* For a column with that mean and standard deviation (0: constant). */
 struct place place_of(double mean, double deviation);
 

@@ -12,9 +12,19 @@
  * size and times. ERROR_ABSENT when there is no file. */
 bool train_source(const char *path, char source[static SNAPSHOT_SOURCE_MAX], struct error *error);
 
+/* How it is to be read. */
+struct train_wish {
+    bool may_choose; /* with folds and terms */
+    const struct schema
+        *order;             /* the events' features, or NULL: its columns are put in that order */
+    struct term_maps *maps; /* where terms are made from, or NULL: from its own rows, which takes
+                               a second reading */
+};
+
 /* Reads the table at `path` into a snapshot: schema (all columns but the last), moments,
  * fingerprint and source. ERROR_UNUSABLE and the like name file, line and column. */
-bool train_read(const char *path, struct snapshot *train, struct error *error);
+bool train_read(const char *path, const struct train_wish *wish, struct snapshot *train,
+                struct error *error);
 
 /* Puts the sums into the order of `schema` (of the stored events). ERROR_CONFLICT says how the
  * features differ when they are not the same. `path` names the file in that error. */

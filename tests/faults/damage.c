@@ -196,8 +196,9 @@ static bool write_state(const struct config *config, struct buffer *out)
     struct store *store = store_open(config, &error);
     if (!store || store_lock(store, &error) != LOCK_HELD || !store_catch_up(store, &error))
         return fail(error.text);
-    struct moments *moments = store_moments(store, &error);
-    struct model *model = moments ? model_new(store_schema(store), moments, &error) : NULL;
+    struct folds_set rows;
+    struct model *model =
+        store_rows(store, &rows, &error) ? model_choose(store_schema(store), &rows, &error) : NULL;
     if (!model)
         return fail(error.text);
     buffer_printf(out, "events %lld\n", (long long)store_events(store));

@@ -76,14 +76,18 @@ static inline enum store_outcome add_numbered(struct store *store, int i, const 
 static inline struct buffer sums_of(struct store *store)
 {
     struct buffer bytes = {0};
-    struct snapshot snapshot = {.schema = (struct schema *)store_schema(store),
-                                .moments = store_moments(store, &store_error)};
-    if (CHECK(snapshot.moments, "%s", store_error.text) &&
-        CHECK(snapshot_write(&snapshot, "sums", &store_error), "%s", store_error.text)) {
+    struct folds_set rows;
+    struct snapshot snapshot = {.schema = (struct schema *)store_schema(store)};
+    if (!CHECK(store_rows(store, &rows, &store_error), "%s", store_error.text))
+        return bytes;
+    snapshot.folds = folds_new(snapshot.schema->count, 1);
+    moments_free(snapshot.folds->moments[0]);
+    snapshot.folds->moments[0] = folds_set_moments(&rows);
+    if (CHECK(snapshot_write(&snapshot, "sums", &store_error), "%s", store_error.text)) {
         bytes = get_file("sums");
         remove("sums");
     }
-    moments_free(snapshot.moments);
+    folds_free(snapshot.folds);
     return bytes;
 }
 

@@ -5,6 +5,9 @@
 #include "store_fixture.h"
 #include "train.h"
 
+/* Without a choice of models. */
+static const struct train_wish plain = {.may_choose = false};
+
 static bool prepare(void)
 {
     store_error.text[0] = '\0';
@@ -52,7 +55,7 @@ static void test_train_read(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct snapshot train;
         put_text("train.txt", cases[i].text);
-        bool ok = train_read("./train.txt", &train, &store_error);
+        bool ok = train_read("./train.txt", &plain, &train, &store_error);
         CHECK(ok == !*cases[i].wants, "%s: %s", cases[i].text, store_error.text);
         if (ok)
             snapshot_free(&train);
@@ -61,7 +64,7 @@ static void test_train_read(void)
                   cases[i].text, store_error.text);
     }
     struct snapshot train;
-    CHECK(!train_read("./nothing", &train, &store_error), "no file");
+    CHECK(!train_read("./nothing", &plain, &train, &store_error), "no file");
     CHECK_INT(ERROR_ABSENT, store_error.kind);
 }
 
@@ -75,11 +78,11 @@ static void test_reorder(void)
     scratch_empty();
     put_text("train.txt", "a\tb\tc\ty\n1\t-2\t0\t3\n-1\t2\t0\t1e-20\n0\t0\t1e300\t7\n");
     put_text("other.txt", "c\ta\tb\ty\n0\t1\t-2\t3\n0\t-1\t2\t1e-20\n1e300\t0\t0\t7\n");
-    CHECK(train_read("train.txt", &train, &store_error), "%s", store_error.text);
-    CHECK(train_read("other.txt", &wanted, &store_error), "%s", store_error.text);
+    CHECK(train_read("train.txt", &plain, &train, &store_error), "%s", store_error.text);
+    CHECK(train_read("other.txt", &plain, &wanted, &store_error), "%s", store_error.text);
     CHECK(train_reorder(&train, schema, "train.txt", &store_error), "%s", store_error.text);
     CHECK(schema_equal(train.schema, schema), "its schema");
-    CHECK(moments_equal(train.moments, wanted.moments), "its sums");
+    CHECK(moments_equal(train.folds->moments[0], wanted.folds->moments[0]), "its sums");
     CHECK(train_reorder(&train, schema, "train.txt", &store_error), "once more: nothing to do");
     schema_free(schema);
     schema = schema_new((const char *const[]){"a", "b", "d"}, 3, &store_error);

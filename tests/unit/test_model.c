@@ -16,20 +16,20 @@ static struct model *make_model(int rows)
 {
     static const char *const names[FEATURES] = {"a", "\"b\"/ü", "c"};
     struct schema *schema = schema_new(names, FEATURES, &error);
-    struct moments *moments = moments_new(FEATURES);
+    struct folds_set all = {1, {folds_new(FEATURES, 1)}};
     for (int i = 0; i < rows; i++) {
         double a = 0.1 * i, b = i * i % 7;
         double row[] = {a, b, 2 * a, 2 * a - b / 3 + 0.1};
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, row));
-        moments_add(moments, row);
+        CHECK_INT(MOMENTS_OK, folds_reserve(all.of[0], row));
+        folds_add(all.of[0], row);
     }
-    struct model *model = model_new(schema, moments, &error);
+    struct model *model = model_choose(schema, &all, &error);
     if (model) {
         model->version = 7;
         model->events = 1234567890123;
         model_time(model->created);
     }
-    moments_free(moments);
+    folds_free(all.of[0]);
     schema_free(schema);
     return model;
 }

@@ -9,11 +9,11 @@ static struct snapshot make_snapshot(int rows)
     static const char *const names[] = {"a", "\"b\" ü", "c"};
     struct snapshot snapshot = {.position = {.offset = UINT64_C(1) << 40, .seq = 12345}};
     snapshot.schema = schema_new(names, 3, &error);
-    snapshot.moments = moments_new(3);
+    snapshot.folds = folds_new(3, 1);
     for (int i = 0; i < rows; i++) {
         double row[] = {i - 7, 0.1 * i, i % 2 ? 1e-300 : -1e200, 3 - i};
-        CHECK_INT(MOMENTS_OK, moments_reserve(snapshot.moments, row));
-        moments_add(snapshot.moments, row);
+        CHECK_INT(MOMENTS_OK, folds_reserve(snapshot.folds, row));
+        folds_add(snapshot.folds, row);
     }
     strcpy(snapshot.fingerprint, "0123456789abcdef0123456789abcdef");
     strcpy(snapshot.source, "1:2:3:4.5");
@@ -22,7 +22,8 @@ static struct snapshot make_snapshot(int rows)
 
 static bool same(const struct snapshot *a, const struct snapshot *b)
 {
-    return schema_equal(a->schema, b->schema) && moments_equal(a->moments, b->moments) &&
+    return schema_equal(a->schema, b->schema) &&
+           moments_equal(a->folds->moments[0], b->folds->moments[0]) &&
            a->position.offset == b->position.offset && a->position.seq == b->position.seq &&
            strcmp(a->fingerprint, b->fingerprint) == 0 && strcmp(a->source, b->source) == 0;
 }
@@ -39,11 +40,11 @@ static void test_round_trip(int rows)
         CHECK(same_content("t", &first), "%d rows: other bytes", rows);
         buffer_free(&first);
         double row[] = {1e10, -3.5, 1e201, 1e-3};
-        CHECK_INT(MOMENTS_OK, moments_reserve(written.moments, row));
-        CHECK_INT(MOMENTS_OK, moments_reserve(read.moments, row));
-        moments_add(written.moments, row);
-        moments_add(read.moments, row);
-        CHECK(moments_equal(written.moments, read.moments), "one more row");
+        CHECK_INT(MOMENTS_OK, moments_reserve(written.folds->moments[0], row));
+        CHECK_INT(MOMENTS_OK, moments_reserve(read.folds->moments[0], row));
+        moments_add(written.folds->moments[0], row);
+        moments_add(read.folds->moments[0], row);
+        CHECK(moments_equal(written.folds->moments[0], read.folds->moments[0]), "one more row");
         snapshot_free(&read);
     }
     snapshot_free(&written);
@@ -54,14 +55,14 @@ static void test_canonical(void)
 {
     struct snapshot a = make_snapshot(20), b = make_snapshot(0);
     double wild[] = {1e-300, 1e300, 5e-324, -1e-5};
-    moments_reserve(b.moments, wild);
-    moments_add(b.moments, wild);
+    moments_reserve(b.folds->moments[0], wild);
+    moments_add(b.folds->moments[0], wild);
     for (int i = 19; i >= 0; i--) {
         double row[] = {i - 7, 0.1 * i, i % 2 ? 1e-300 : -1e200, 3 - i};
-        moments_reserve(b.moments, row);
-        moments_add(b.moments, row);
+        moments_reserve(b.folds->moments[0], row);
+        moments_add(b.folds->moments[0], row);
     }
-    moments_subtract(b.moments, wild);
+    moments_subtract(b.folds->moments[0], wild);
     CHECK(snapshot_write(&a, "a", &error) && snapshot_write(&b, "b", &error), "%s", error.text);
     struct buffer content = get_file("a");
     CHECK(same_content("b", &content), "other bytes");
@@ -77,7 +78,7 @@ static void check_refused(const char *what, size_t at)
     bool ok = snapshot_read(&read, "s", &error);
     CHECK(!ok, "%s at %zu is accepted", what, at);
     CHECK(ok || error.kind == ERROR_DAMAGED, "%s at %zu: %s", what, at, error.text);
-    CHECK(ok || (!read.schema && !read.moments), "%s at %zu", what, at);
+    CHECK(ok || (!read.schema && !read.folds), "%s at %zu", what, at);
     if (ok)
         snapshot_free(&read);
 }

@@ -11,7 +11,8 @@ static void test_add_and_commit(void)
     scratch_empty();
     struct store *store = begin_store();
     CHECK(!store_schema(store) && store_events(store) == 0, "empty");
-    CHECK(!store_moments(store, &store_error) && store_error.kind == ERROR_CONFLICT, "nothing");
+    struct folds_set rows;
+    CHECK(!store_rows(store, &rows, &store_error) && store_error.kind == ERROR_CONFLICT, "nothing");
     CHECK_INT(STORE_ADDED, add_event(store, 1, 2, 3, NULL, &seq));
     CHECK_INT(1, seq);
     CHECK_INT(STORE_ADDED, add_event(store, 4, 5, 6, NULL, &seq));

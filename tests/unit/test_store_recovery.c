@@ -170,7 +170,7 @@ static void test_lost_journal(void)
 static void test_foreign_snapshot(void)
 {
     static const char *const names[] = {"x"};
-    struct snapshot foreign = {.moments = moments_new(1), .position = {.offset = 999, .seq = 9}};
+    struct snapshot foreign = {.folds = folds_new(1, 1), .position = {.offset = 999, .seq = 9}};
     foreign.schema = schema_new(names, 1, &store_error);
     CHECK(snapshot_write(&foreign, SNAPSHOT_EVENTS, &store_error), "%s", store_error.text);
     CHECK(!catches_up() && store_error.kind == ERROR_DAMAGED, "with ids");

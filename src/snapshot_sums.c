@@ -1,0 +1,226 @@
+#include "snapshot_sums.h"
+
+#include "number.h"
+
+#include <gmp.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ writing */
+
+static void write_sum(struct buffer *out, size_t j, size_t k, const mpz_t value, long exponent)
+{
+    buffer_printf(out, "%zu %zu ", j, k);
+    char *digits = buffer_reserve(out, mpz_sizeinbase(value, 16) + 2);
+    if (!digits)
+        return;
+    mpz_get_str(digits, 16, value);
+    out->length += strlen(digits);
+    buffer_printf(out, " %ld\n", exponent);
+}
+
+static void write_moments(const struct moments *moments, struct buffer *out)
+{
+    size_t columns = moments_features(moments) + 2;
+    mpz_t value;
+    mpz_init(value);
+    for (size_t j = 0; j < columns; j++)
+        for (size_t k = j; k < columns; k++) {
+            long exponent = moments_sum(moments, j, k, value);
+            write_sum(out, j, k, value, exponent);
+        }
+    mpz_clear(value);
+}
+
+static void write_number(struct buffer *out, double value)
+{
+    char text[NUMBER_TEXT_MAX];
+    buffer_append(out, text, number_format(value, text));
+}
+
+static void write_maps(const struct folds *folds, struct buffer *out)
+{
+    buffer_printf(out, "terms %lld ", (long long)folds->term_rows);
+    write_number(out, folds->term_rows > 0 ? folds->least : 0);
+    buffer_puts(out, " ");
+    write_number(out, folds->term_rows > 0 ? folds->greatest : 0);
+    buffer_puts(out, "\n");
+    for (size_t j = 0; j <= folds->features; j++) {
+        buffer_puts(out, "place ");
+        write_number(out, folds->maps->places[j].centre);
+        buffer_printf(out, " %d\n", folds->maps->places[j].exponent);
+    }
+}
+
+static void write_term_sums(struct term_sums *sums, struct buffer *out)
+{
+    buffer_printf(out, "sums %lld\n", (long long)term_sums_rows(sums));
+    for (size_t i = 0; i < term_sums_numbers(sums); i++) {
+        struct term_number number = term_sums_number(sums, i);
+        buffer_printf(out, "%" PRIx64 " %" PRIx64 "\n", (uint64_t)number.high, number.low);
+    }
+}
+
+void snapshot_write_sums(struct folds *folds, struct buffer *out)
+{
+    for (size_t k = 0; k < folds->parts; k++) {
+        if (folds->parts > 1)
+            buffer_printf(out, "part %lld\n", (long long)moments_rows(folds->moments[k]));
+        write_moments(folds->moments[k], out);
+    }
+    if (!folds->maps)
+        return;
+    write_maps(folds, out);
+    for (size_t kind = 0; kind < TERMS_KINDS; kind++)
+        for (size_t k = 0; k < folds->parts && folds->sums[kind][k]; k++)
+            write_term_sums(folds->sums[kind][k], out);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+struct lines {
+    char *at, *end;
+};
+
+/* The next line, terminated; NULL: there is none. */
+static char *next_line(struct lines *lines)
+{
+    char *line = lines->at;
+    char *newline = line < lines->end ? memchr(line, '\n', (size_t)(lines->end - line)) : NULL;
+    if (!newline)
+        return NULL;
+    *newline = '\0';
+    lines->at = newline + 1;
+    return line;
+}
+
+/* What is behind `word` and a space in the next line. */
+static char *next_after(struct lines *lines, const char *word)
+{
+    char *line = next_line(lines);
+    size_t length = strlen(word);
+    return line && strncmp(line, word, length) == 0 && line[length] == ' ' ? line + length + 1
+                                                                           : NULL;
+}
+
+/* The line `j k HEX EXPONENT` of S_jk. */
+static bool read_sum(struct moments *moments, size_t j, size_t k, char *line, mpz_t value)
+{
+    char *at = line;
+    if (strtoul(at, &at, 10) != j || strtoul(at, &at, 10) != k || *at != ' ')
+        return false;
+    char *digits = at + 1;
+    at = strchr(digits, ' ');
+    if (!at)
+        return false;
+    *at = '\0';
+    long exponent = strtol(at + 1, &at, 10);
+    return *at == '\0' && mpz_set_str(value, digits, 16) == 0 &&
+           moments_set_sum(moments, j, k, value, exponent);
+}
+
+static bool read_moments(struct moments *moments, struct lines *lines)
+{
+    size_t columns = moments_features(moments) + 2;
+    mpz_t value;
+    mpz_init(value);
+    bool ok = true;
+    for (size_t j = 0; j < columns; j++)
+        for (size_t k = j; k < columns && ok; k++) {
+            char *line = next_line(lines);
+            ok = line && read_sum(moments, j, k, line, value);
+        }
+    mpz_clear(value);
+    return ok;
+}
+
+/* A count that fills the text, or is followed by a space, which is stepped over. */
+static bool read_count(char **text, int64_t *count)
+{
+    char *end;
+    *count = strtoll(*text, &end, 10);
+    bool ok = end > *text && *count >= 0 && (*end == '\0' || *end == ' ');
+    *text = *end == ' ' ? end + 1 : end;
+    return ok;
+}
+
+static bool read_number(char **text, double *value)
+{
+    size_t length = strcspn(*text, " ");
+    bool ok = number_parse(*text, length, value) == NUMBER_OK;
+    *text += length + ((*text)[length] == ' ');
+    return ok;
+}
+
+static bool read_places(struct folds *folds, struct lines *lines)
+{
+    struct place places[FOLDS_FEATURES_MAX + 1];
+    if (folds->features > FOLDS_FEATURES_MAX)
+        return false;
+    for (size_t j = 0; j <= folds->features; j++) {
+        char *line = next_after(lines, "place"), *end;
+        if (!line || !read_number(&line, &places[j].centre))
+            return false;
+        long exponent = strtol(line, &end, 10);
+        if (end == line || *end || labs(exponent) > PLACE_EXPONENT_MAX)
+            return false;
+        places[j].exponent = (int)exponent;
+    }
+    struct term_maps *maps = term_maps_of(places, folds->features);
+    bool ok = maps && folds_begin_terms(folds, maps);
+    term_maps_free(maps);
+    return ok;
+}
+
+static bool read_term_sums(struct term_sums *sums, struct lines *lines)
+{
+    int64_t rows;
+    char *line = next_after(lines, "sums"), *middle, *end;
+    if (!line || !read_count(&line, &rows))
+        return false;
+    for (size_t i = 0; i < term_sums_numbers(sums); i++) {
+        if (!(line = next_line(lines)))
+            return false;
+        uint64_t high = strtoull(line, &middle, 16), low = strtoull(middle, &end, 16);
+        if (middle == line || end == middle || *end)
+            return false;
+        term_sums_set_number(sums, i, (struct term_number){(int64_t)high, low});
+    }
+    term_sums_set_rows(sums, rows);
+    return true;
+}
+
+static bool read_terms(struct folds *folds, struct lines *lines)
+{
+    char *line = next_after(lines, "terms");
+    if (!line || !read_count(&line, &folds->term_rows) || !read_number(&line, &folds->least) ||
+        !read_number(&line, &folds->greatest) || !read_places(folds, lines))
+        return false;
+    for (size_t kind = 0; kind < TERMS_KINDS; kind++)
+        for (size_t k = 0; k < folds->parts && folds->sums[kind][k]; k++)
+            if (!read_term_sums(folds->sums[kind][k], lines))
+                return false;
+    if (folds->term_rows == 0) {
+        folds->least = INFINITY;
+        folds->greatest = -INFINITY;
+    }
+    return true;
+}
+
+bool snapshot_read_sums(struct folds *folds, char *text, size_t length)
+{
+    struct lines lines = {text, text + length};
+    for (size_t k = 0; k < folds->parts; k++) {
+        int64_t rows;
+        char *line = folds->parts > 1 ? next_after(&lines, "part") : NULL;
+        if (folds->parts > 1 && (!line || !read_count(&line, &rows)))
+            return false;
+        if (folds->parts > 1)
+            moments_set_rows(folds->moments[k], rows);
+        if (!read_moments(folds->moments[k], &lines))
+            return false;
+    }
+    return lines.at == lines.end || (read_terms(folds, &lines) && lines.at == lines.end);
+}

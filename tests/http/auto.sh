@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# The service with MODEL=auto: the same choice and the same predictions as `batch`, to the last bit, learnt
+# online, over restarts and by every way that events come in.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh source=service.bash
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/service.bash"
+
+NAMES=cement,slag,ash,water,plasticizer,coarse,fine,age
+concrete=$ROOT/tests/data/uci/concrete.tsv
+ROWS=1030
+
+# as_csv: rows with a header
+as_csv() {
+    echo "$NAMES,target"
+    tr '\t' ','
+}
+
+# every tenth row is to be predicted
+awk '!(NR % 10)' "$concrete" | cut -f 1-8 | { echo "$NAMES"; tr '\t' ','; } >"$SCRATCH/questions"
+
+# by_batch: what batch, trained by all rows, predicts
+by_batch() {
+    mkdir -p "$SCRATCH/batch"
+    as_csv <"$concrete" >"$SCRATCH/batch/train.tsv"
+    cp "$SCRATCH/questions" "$SCRATCH/batch/test.tsv"
+    DATA_DIR=$SCRATCH/batch MODEL=auto "$TRENDLINE" batch 2>/dev/null
+    cat "$SCRATCH/batch/output.txt"
+}
+
+predictions() {
+    curl -s --max-time 60 -H 'Content-Type: text/csv' --data-binary "@$SCRATCH/questions" "$URL/predict"
+}
+
+post_rows() {
+    as_csv >"$SCRATCH/rows"
+    status /action -H 'Content-Type: text/csv' --data-binary "@$SCRATCH/rows"
+}
+
+# the answers to the questions as one number
+fingerprint() {
+    predictions | sha256sum
+}
+
+test_as_batch() {
+    check_equal "all rows at once" 200 "$(post_rows <"$concrete")"
+    check_equal "a build" 200 "$(build)"
+    check_equal "what is chosen" '"fourier"' "$(model .model)"
+    check_equal "what was tried" '["linear","ridge","quadratic","cubic","fourier"]' "$(model '.tried | keys_unsorted')"
+    check_equal "the same predictions as batch" "$WANTED" "$(predictions)"
+    check_equal "rows" "$ROWS" "$(model .rows)"
+    refuses "no interval" 422 "it takes least squares" \
+        "/predict?$(sed -n 2p "$SCRATCH/questions" | awk -F, -v n="$NAMES" '{ split(n, k, ","); for (i = 1; i <= NF; i++) printf "%s=%s&", k[i], $i }')_interval=0.9"
+    refuses "no contributions" 422 "not linear" \
+        "/predict?$(sed -n 2p "$SCRATCH/questions" | awk -F, -v n="$NAMES" '{ split(n, k, ","); for (i = 1; i <= NF; i++) printf "%s=%s&", k[i], $i }')_explain=1"
+}
+
+# One event moves the model at once, the same however the service comes to know it.
+test_online() {
+    local before after
+    before=$(fingerprint)
+    check_equal "an event" 201 "$(status /action -d '{"cement":500,"slag":0,"ash":0,"water":150,"plasticizer":5,"coarse":1000,"fine":700,"age":28,"target":200}')"
+    after=$(fingerprint)
+    check_equal "moves the model" yes "$([ "$before" != "$after" ] && echo yes)"
+    check_equal "rows" $((ROWS + 1)) "$(model .rows)"
+    stop_service
+    start_service MODEL=auto
+    check_equal "after a restart" "$after" "$(fingerprint)"
+    status /action -d '{"cement":1,"slag":2,"ash":3,"water":150,"plasticizer":5,"coarse":1000,"fine":700,"age":3,"target":1}' >/dev/null
+    build >/dev/null
+    after=$(fingerprint)
+    kill_service
+    on_files && rm -f "$DATA/events.moments" "$DATA/model.json"
+    start_service MODEL=auto
+    build >/dev/null
+    check_equal "from the journal alone, and another build: as many rows" $((ROWS + 2)) "$(model .rows)"
+    check_equal "and the same predictions" "$after" "$(fingerprint)"
+    stop_service
+}
+
+# In small pieces, in another order, half of them before the build: places are those of the first
+# rows then, and what is chosen predicts as well.
+test_piecewise() {
+    local error
+    new_data
+    start_service MODEL=auto
+    sort -R --random-source=<(yes) "$concrete" >"$SCRATCH/shuffled"
+    head -n 400 "$SCRATCH/shuffled" | post_rows >/dev/null
+    check_equal "a build of 400" 200 "$(build)"
+    check_equal "its kind is not linear" no "$(model 'if .model == "linear" then "yes" else "no" end' | tr -d '"')"
+    tail -n +401 "$SCRATCH/shuffled" | split -l 105 - "$SCRATCH/piece."
+    for piece in "$SCRATCH"/piece.*; do post_rows <"$piece" >/dev/null; done
+    check_equal "rows" "$ROWS" "$(model .rows)"
+    build >/dev/null
+    error=$(paste <(predictions) <(awk '!(NR % 10)' "$concrete" | cut -f 9) |
+        awk '{ d = $1 - $2; s += d * d } END { print sqrt(s / NR) < 5.5 ? "small" : sqrt(s / NR) }')
+    check_equal "the error on rows that it knows" small "$error"
+    stop_service
+}
+
+test_train_file() {
+    new_data
+    as_csv <"$concrete" >"$DATA/train.txt"
+    start_service MODEL=auto
+    check_equal "from a train file: as batch" "$WANTED" "$(predictions)"
+    check_equal "an event beside it" 201 "$(status /action -d '{"age":28,"cement":500,"slag":0,"ash":0,"water":150,"plasticizer":5,"coarse":1000,"fine":700,"target":200}')"
+    check_equal "rows of both" $((ROWS + 1)) "$(model .rows)"
+    check_equal "a build of both" 200 "$(build)"
+    check_equal "rows of both again" $((ROWS + 1)) "$(model .rows)"
+    stop_service
+}
+
+# The order of the features is the first event's; the train file comes later.
+test_train_file_later() {
+    new_data
+    start_service MODEL=auto
+    status /action -d '{"age":28,"cement":500,"slag":0,"ash":0,"water":150,"plasticizer":5,"coarse":1000,"fine":700,"target":60}' >/dev/null
+    as_csv <"$concrete" >"$DATA/train.txt"
+    check_equal "a build with a train file" 200 "$(build)"
+    check_equal "rows of both" $((ROWS + 1)) "$(model .rows)"
+    check_equal "its kind" '"fourier"' "$(model .model)"
+    stop_service
+}
+
+test_straight() {
+    new_data
+    start_service MODEL=auto
+    jq -nc '[range(20) | {a: ., b: (. * 7 % 5), target: (3 * . + 2)}]' >"$SCRATCH/line"
+    status /action -d "@$SCRATCH/line" >/dev/null
+    check_equal "few rows" 200 "$(build)"
+    check_equal "least squares, untried" '["linear",null]' "$(model '[.model, .tried]')"
+    jq -nc '[range(2000) | {a: ., b: (. * 7 % 5), target: (3 * . + 2)}]' >"$SCRATCH/line"
+    status /action -d "@$SCRATCH/line" >/dev/null
+    build >/dev/null
+    check_equal "a straight line is exact" '["linear",{"a":3,"b":0}]' "$(model '[.model, .coefficients]')"
+    stop_service
+}
+
+# On a directory that was made with the other setting.
+test_other_setting() {
+    new_data
+    start_service MODEL=linear
+    post_rows <"$concrete" >/dev/null
+    build >/dev/null
+    check_equal "linear" '"linear"' "$(model .model)"
+    linear=$(fingerprint)
+    stop_service
+    start_service MODEL=auto
+    check_equal "the model stays until a build" "$linear" "$(fingerprint)"
+    build >/dev/null
+    check_equal "then it is chosen" '["fourier",2]' "$(model '[.model, .version]')"
+    check_equal "as batch" "$WANTED" "$(predictions)"
+    stop_service
+    start_service MODEL=linear
+    build >/dev/null
+    check_equal "and back" "$linear" "$(fingerprint)"
+    stop_service
+}
+
+test_damage() {
+    on_files || return
+    new_data
+    start_service MODEL=auto
+    post_rows <"$concrete" >/dev/null
+    build >/dev/null
+    stop_service
+    echo '{"features": ["x"], "places": [[0, 0], [0, 0]]}' >"$DATA/terms.json"
+    check_contains "places of other features" "terms.json: " "$(failed_start MODEL=auto)"
+    rm "$DATA/terms.json"
+    start_service MODEL=auto
+    build >/dev/null
+    check_equal "made anew" "$WANTED" "$(predictions)"
+    stop_service
+}
+
+WANTED=$(by_batch)
+new_data
+start_service MODEL=auto
+test_as_batch
+test_online
+test_piecewise
+test_train_file
+test_train_file_later
+test_straight
+test_other_setting
+test_damage
+check_report http/auto
