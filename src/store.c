@@ -2,7 +2,7 @@
 #include "store_methods.h"
 
 #include "json.h"
-#include "term_places.h"
+#include "places.h"
 
 #include <string.h>
 #include <time.h>
@@ -316,7 +316,7 @@ void store_write_maps(const struct schema *schema, const struct term_maps *maps,
     buffer_puts(out, "{\"features\": ");
     schema_write(schema, out);
     buffer_puts(out, ", \"places\": ");
-    term_places_write(maps, out);
+    places_write(maps, out);
     buffer_puts(out, "}\n");
 }
 
@@ -326,8 +326,7 @@ bool store_parse_maps(struct store *store, const struct schema *schema, const ch
     struct json *json = json_parse(text, length, error);
     const struct json *names = json ? json_get_kind(json, "features", JSON_ARRAY) : NULL;
     struct schema *theirs = names ? schema_parse(names, error) : NULL;
-    *maps =
-        theirs ? term_places_parse(json_get_kind(json, "places", JSON_ARRAY), theirs->count) : NULL;
+    *maps = theirs ? places_parse(json_get_kind(json, "places", JSON_ARRAY), theirs->count) : NULL;
     json_free(json);
     bool ok = *maps || error_set(error, ERROR_DAMAGED, NO_PLACES);
     if (ok && (!schema || schema_equal(theirs, schema))) {
