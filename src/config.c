@@ -123,10 +123,8 @@ static bool read_learning(struct config *config, struct error *error)
     if (!config->learn_online && strcmp(learn, "build") != 0)
         return refuse(error, "LEARN", learn, "online or build");
     const char *model = value_of("MODEL");
-    config->model = !model                       ? CONFIG_MODEL_UNSET
-                    : strcmp(model, "auto") == 0 ? CONFIG_MODEL_AUTO
-                                                 : CONFIG_MODEL_LINEAR;
-    if (config->model == CONFIG_MODEL_LINEAR && strcmp(model, "linear") != 0)
+    config->may_choose = !model || strcmp(model, "auto") == 0;
+    if (!config->may_choose && strcmp(model, "linear") != 0)
         return refuse(error, "MODEL", model, "linear or auto");
     return true;
 }

@@ -11,16 +11,13 @@
 
 #define CONFIG_POSTGRES "POSTGRES_URI"
 
-/* Which models may be made. Unset, `batch` chooses, and the service makes linear ones. */
-enum config_model { CONFIG_MODEL_UNSET, CONFIG_MODEL_LINEAR, CONFIG_MODEL_AUTO };
-
 struct config {
     uint16_t port;
     char data_dir[PATH_MAX];   /* DATA_DIR, without a trailing slash */
     char train_path[PATH_MAX]; /* TRAIN_FILE_PATH, or data_dir/train.txt */
     bool train_path_set;       /* TRAIN_FILE_PATH was set: the file must exist */
     bool learn_online;         /* LEARN=online */
-    enum config_model model;   /* MODEL */
+    bool may_choose;           /* MODEL=auto: a build chooses the kind of model */
     unsigned workers;          /* predict processes */
     uint64_t max_body;         /* bytes */
     uint64_t min_free;         /* bytes of free space below which writes are refused */

@@ -182,7 +182,7 @@ static void set_condition(struct fit *fit, const struct normal *normal)
 
 static void set_means(struct fit *fit, const struct normal *normal)
 {
-    for (size_t j = 1; j <= fit->features; j++) {
+    for (size_t j = 1; j <= fit->features + 1; j++) {
         long own, exponent = normal->scale[0] + normal->scale[j] - normal->depth;
         double digits = mpz_get_d_2exp(&own, normal_sum(normal, 0, j));
         fit->means[j - 1] = ldexp(digits / (double)normal->rows, (int)(own + exponent)) + 0.0;

@@ -29,7 +29,7 @@ struct fit {
     double mse; /* mean of squared residuals over the rows, rounded once; infinite beyond range */
     double r2;  /* 1 − residual / total sum of squares, in [0, 1]; NaN if y is constant */
     double variance; /* of the target about its mean, over the rows */
-    double *means;   /* features of them */
+    double *means;   /* features + 1 of them, the target's last */
     double *inverse; /* the upper triangle of the inverse of Σ (x - mean)(x - mean)ᵀ, each
                         rounded as good as once; 0 for aliased ones. NULL: not made */
     double intercept_inverse; /* the like for the intercept */

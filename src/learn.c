@@ -36,10 +36,10 @@ bool learn_build(struct store *store, struct error *error)
 static bool is_complete(const struct store *store, const struct snapshot *train)
 {
     const struct folds *folds = train->folds;
-    if (!store_maps(store))
-        return true;
-    return folds->maps && term_maps_equal(folds->maps, store_maps(store)) &&
-           folds->term_rows == folds_rows(folds);
+    const struct schema *schema;
+    const struct term_maps *maps = store_maps(store, &schema);
+    return !maps || (folds->maps && term_maps_equal(folds->maps, maps) &&
+                     folds->term_rows == folds_rows(folds));
 }
 
 bool learn_read_train(const struct store *store, const struct config *config,
@@ -60,9 +60,8 @@ bool learn_read_train(const struct store *store, const struct config *config,
     }
     if (known && strcmp(known->source, source) == 0 && is_complete(store, known))
         return true;
-    struct train_wish wish = {.may_choose = config->model == CONFIG_MODEL_AUTO,
-                              .order = store_event_schema(store),
-                              .maps = store_maps(store)};
+    struct train_wish wish = {.may_choose = config->may_choose, .order = store_event_schema(store)};
+    wish.maps = store_maps(store, &wish.maps_schema);
     if (!train_read(config->train_path, &wish, train, error)) {
         error->kind = ERROR_CONFLICT;
         return false;

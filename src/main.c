@@ -39,7 +39,7 @@ static const char HELP[] =
     "  DATA_DIR         the directory of all files (/hostfiles)\n"
     "  TRAIN_FILE_PATH  training rows to start from ($DATA_DIR/train.txt, if it is there)\n"
     "  LEARN            online: each event moves the model at once; build: only /build (online)\n"
-    "  MODEL            auto: chosen by cross-validation, in batch; linear: least squares\n"
+    "  MODEL            auto: chosen by cross-validation; linear: least squares (auto)\n"
     "  WORKERS          predict processes (the cores allowed, at least 2)\n"
     "  MAX_BODY         largest request body (16m)\n"
     "  MIN_FREE         below this much free space events are refused (64m)\n"
@@ -127,7 +127,7 @@ static bool sum(const struct config *config, struct error *error)
 
 static unsigned batch_options(const struct config *config)
 {
-    return config->model == CONFIG_MODEL_LINEAR ? 0 : BATCH_CHOOSE;
+    return config->may_choose ? BATCH_CHOOSE : 0;
 }
 
 static bool batch(const struct config *config, struct error *error)

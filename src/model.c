@@ -190,6 +190,8 @@ void model_write(const struct model *model, struct buffer *out)
     }
     model_write_figure(out, "mse", model->fit->mse);
     model_write_figure(out, "r2", model->fit->r2);
+    buffer_puts(out, ",\n  \"live\": ");
+    live_write(&model->live, out);
     model_write_inference(model, out);
     if (model->predictor->count == 0)
         write_remainder(model, out);
@@ -254,7 +256,9 @@ static bool parse_fit(struct model *model, const struct json *json)
     fit->rank = (size_t)rank;
     fit->mse = model_parse_figure(json, "mse");
     fit->r2 = model_parse_figure(json, "r2");
-    return parse_aliased(model, aliased) && model_parse_inference(model, json);
+    const struct json *live = json_get_kind(json, "live", JSON_OBJECT);
+    return parse_aliased(model, aliased) && (!live || live_parse(&model->live, live)) &&
+           model_parse_inference(model, json);
 }
 
 static bool parse_linear(struct model *model, const struct json *json, struct error *error)

@@ -6,6 +6,7 @@
 #include "buffer.h"
 #include "error.h"
 #include "folds.h"
+#include "live.h"
 #include "predictor.h"
 #include "schema.h"
 
@@ -25,6 +26,7 @@ struct model {
     struct fit *fit;          /* the predictor's */
     double tried[CANDIDATES]; /* the cross-validated error of each kind that was tried when it was
                                  built, root mean square; NaN: it was not */
+    struct live live;         /* of the events up to `events` */
 };
 
 /* The model of all rows that predicts best, where there is a choice (choice.h), without version,

@@ -91,6 +91,7 @@ void model_write_inference(const struct model *model, struct buffer *out)
     model_write_figure(out, "f_p", inference.f_p);
     model_write_figure(out, "variance", model->fit->variance);
     model_write_figure(out, "condition", model->fit->condition);
+    model_write_figure(out, "target_mean", model->fit->means[model->schema->count]);
     write_means(model, out);
     if (!model->fit->inverse)
         return;
@@ -117,6 +118,7 @@ bool model_parse_inference(struct model *model, const struct json *json)
     size_t count = model->schema->count;
     fit->variance = model_parse_figure(json, "variance");
     fit->condition = model_parse_figure(json, "condition");
+    fit->means[count] = model_parse_figure(json, "target_mean");
     if (!parse_numbers(json_get_kind(json, "means", JSON_ARRAY), fit->means, count, false))
         return false;
     if (!json_get(json, "inverse")) { /* too many features, or not by least squares */

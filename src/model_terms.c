@@ -1,6 +1,6 @@
 #include "model_terms.h"
 
-#include "term_places.h"
+#include "places.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -56,7 +56,7 @@ void model_write_terms(const struct model *model, struct buffer *out)
     }
     buffer_puts(out, "\n  }");
     buffer_puts(out, ",\n  \"places\": ");
-    term_places_write(predictor->maps, out);
+    places_write(predictor->maps, out);
     buffer_puts(out, ",\n  \"least\": ");
     json_write_number(out, predictor->least);
     buffer_puts(out, ",\n  \"greatest\": ");
@@ -85,8 +85,7 @@ bool model_parse_terms(struct model *model, const struct json *json, struct erro
 {
     struct predictor *predictor = model->predictor;
     double intercept;
-    predictor->maps =
-        term_places_parse(json_get_kind(json, "places", JSON_ARRAY), model->schema->count);
+    predictor->maps = places_parse(json_get_kind(json, "places", JSON_ARRAY), model->schema->count);
     if (!predictor->maps)
         return error_set(error, ERROR_DAMAGED, "the columns' places are not what they should be");
     predictor->kind = candidate_terms(predictor->candidate, predictor->maps, &predictor->count);

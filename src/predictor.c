@@ -31,10 +31,10 @@ static bool fit_ridge(struct predictor *predictor, const struct moments *moments
         struct fit *fit = predictor->fit;
         fit->rows = gram.rows;
         fit->coefficients[0].hi = ridge.intercept;
-        for (size_t j = 0; j < features; j++) {
+        for (size_t j = 0; j < features; j++)
             fit->coefficients[j + 1].hi = ridge.weights[j];
+        for (size_t j = 0; j <= features; j++)
             fit->means[j] = gram.mean[j];
-        }
         set_figures(fit, ridge_error(&ridge, &gram),
                     gram.covariance[(features + 1) * (features + 1) - 1]);
     } else if (ok) {
@@ -91,10 +91,12 @@ static bool fit_terms(struct predictor *predictor, const struct folds_set *set, 
               take_weights(predictor, &ridge);
     if (ok) {
         size_t last = (gram.count + 1) * (gram.count + 1) - 1;
-        int unit = 2 * (term_maps_target(maps).exponent - TARGET_BITS);
+        struct place target = term_maps_target(maps);
+        int unit = target.exponent - TARGET_BITS;
         predictor->fit->rows = gram.rows;
-        set_figures(predictor->fit, ldexp(ridge_error(&ridge, &gram), unit),
-                    ldexp(gram.covariance[last], unit));
+        predictor->fit->means[maps->features] = target.centre + ldexp(gram.mean[gram.count], unit);
+        set_figures(predictor->fit, ldexp(ridge_error(&ridge, &gram), 2 * unit),
+                    ldexp(gram.covariance[last], 2 * unit));
         set_range(predictor, set);
     }
     term_sums_free(sums);

@@ -2,15 +2,12 @@
 #include "store_methods.h"
 
 #include "json.h"
-#include "term_places.h"
+#include "places.h"
 
 #include <string.h>
 #include <time.h>
 
-#define OTHER_PLACES                                                                               \
-    "terms.json: the places of the terms are not those of these features; remove it, and they "    \
-    "are "                                                                                         \
-    "made anew"
+#define NO_PLACES "terms.json: these are not the places of terms"
 
 enum { LOCK_WAIT_MS = 10000, LOCK_POLL_MS = 5 };
 
@@ -91,8 +88,9 @@ bool store_rows(const struct store *store, struct folds_set *rows, struct error 
                      "file");
 }
 
-struct term_maps *store_maps(const struct store *store)
+struct term_maps *store_maps(const struct store *store, const struct schema **schema)
 {
+    *schema = store->maps_schema;
     return store->maps;
 }
 
@@ -146,24 +144,49 @@ const struct snapshot *store_train(const struct store *store)
     return store->train.schema ? &store->train : NULL;
 }
 
-static bool load_maps(struct store *store, struct error *error);
+static bool load_maps(struct store *store, const struct schema *schema, struct error *error);
+static void drop_maps(struct store *store);
 
 /* The train file may be what terms are made from. */
+static bool take_train_maps(struct store *store, const struct snapshot *train, struct error *error)
+{
+    const struct term_maps *maps = train->folds->maps;
+    if (store->maps && !schema_equal(store->maps_schema, train->schema))
+        drop_maps(store); /* of another train file; there are no events yet */
+    if (!store->maps && !(store->methods->save_maps(store, train->schema, maps, error) &&
+                          load_maps(store, train->schema, error)))
+        return false;
+    return (store->maps && term_maps_equal(maps, store->maps)) ||
+           error_set(error, ERROR_BUSY, "somebody else has begun the terms meanwhile: try again");
+}
+
 bool store_set_train(struct store *store, struct snapshot *train, struct error *error)
 {
-    struct term_maps *maps = train ? train->folds->maps : NULL;
-    if (maps && !store->maps &&
-        !(store->methods->save_maps(store, train->schema, maps, error) && load_maps(store, error)))
+    if (train && train->folds->maps && !take_train_maps(store, train, error))
         return false;
-    if (maps && !term_maps_equal(maps, store->maps))
-        return error_set(error, ERROR_BUSY,
-                         "somebody else has begun the terms meanwhile: try again");
     return store->methods->set_train(store, train, error);
 }
 
 const struct model *store_model(const struct store *store)
 {
     return store->model.model;
+}
+
+/* Others may have judged more events than this process: who publishes a model says so with it. */
+static void follow_live(struct store *store)
+{
+    const struct model *model = store_model(store);
+    if (model && model->events >= store->judged) {
+        store->live = model->live;
+        store->judged = model->events;
+    }
+}
+
+void store_stamp(struct store *store, struct model *model)
+{
+    follow_live(store);
+    model->events = store->learnt;
+    model->live = store->live;
 }
 
 bool store_publish_build(struct store *store, struct model *model, struct error *error)
@@ -175,7 +198,7 @@ bool store_publish_update(struct store *store, struct model *model, struct error
 {
     const struct model *current = store_model(store);
     model->version = current->version;
-    model->events = store_events(store);
+    store_stamp(store, model);
     memcpy(model->created, current->created, sizeof model->created);
     return model_file_publish(&store->model, model, false, error);
 }
@@ -221,13 +244,13 @@ void store_free_shared(struct store *store)
 
 static bool may_choose(const struct store *store)
 {
-    return store->config->model == CONFIG_MODEL_AUTO;
+    return store->config->may_choose;
 }
 
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error)
 {
     if (store->maps && !schema_equal(store->maps_schema, schema))
-        return error_set(error, ERROR_DAMAGED, OTHER_PLACES);
+        drop_maps(store);
     folds_free(store->events);
     store->events = folds_new(schema->count, folds_parts(schema->count, may_choose(store)));
     bool ok = store->events && (!store->maps || folds_begin_terms(store->events, store->maps));
@@ -254,11 +277,27 @@ bool store_reserve(struct store *store, const double *row, struct error *error)
            (!store->train.folds || reserve(store->train.folds, row, error));
 }
 
+static void judge(struct store *store, const double *row)
+{
+    bool clipped;
+    size_t features = store->events->features;
+    const struct model *model = store_model(store);
+    follow_live(store);
+    if (!model || store->learnt < store->judged ||
+        !schema_equal(model->schema, store_schema(store)))
+        return;
+    live_add(&store->live, row[features], predictor_predict(model->predictor, row, &clipped),
+             model->fit->means[features]);
+    store->judged = store->learnt + 1;
+}
+
 void store_learn(struct store *store, const double *row)
 {
+    judge(store, row);
     folds_add(store->events, row);
     if (store->events->maps)
         folds_add_terms(store->events, row);
+    store->learnt++;
 }
 
 /* ------------------------------------------------------------------ terms */
@@ -277,27 +316,34 @@ void store_write_maps(const struct schema *schema, const struct term_maps *maps,
     buffer_puts(out, "{\"features\": ");
     schema_write(schema, out);
     buffer_puts(out, ", \"places\": ");
-    term_places_write(maps, out);
+    places_write(maps, out);
     buffer_puts(out, "}\n");
 }
 
-bool store_parse_maps(struct store *store, const char *text, size_t length, struct term_maps **maps,
-                      struct error *error)
+bool store_parse_maps(struct store *store, const struct schema *schema, const char *text,
+                      size_t length, struct term_maps **maps, struct error *error)
 {
     struct json *json = json_parse(text, length, error);
-    const struct json *features = json ? json_get_kind(json, "features", JSON_ARRAY) : NULL;
-    struct schema *schema = features ? schema_parse(features, error) : NULL;
-    const struct schema *ours = store_schema(store);
-    *maps =
-        schema ? term_places_parse(json_get_kind(json, "places", JSON_ARRAY), schema->count) : NULL;
-    schema_free(store->maps_schema);
-    store->maps_schema = schema;
+    const struct json *names = json ? json_get_kind(json, "features", JSON_ARRAY) : NULL;
+    struct schema *theirs = names ? schema_parse(names, error) : NULL;
+    *maps = theirs ? places_parse(json_get_kind(json, "places", JSON_ARRAY), theirs->count) : NULL;
     json_free(json);
-    if (*maps && (!ours || schema_equal(schema, ours)))
+    bool ok = *maps || error_set(error, ERROR_DAMAGED, NO_PLACES);
+    if (ok && (!schema || schema_equal(theirs, schema))) {
+        schema_free(store->maps_schema);
+        store->maps_schema = theirs;
         return true;
+    }
+    schema_free(theirs);
     term_maps_free(*maps);
     *maps = NULL;
-    return error_set(error, ERROR_DAMAGED, OTHER_PLACES);
+    return ok;
+}
+
+static void drop_maps(struct store *store)
+{
+    term_maps_free(store->maps);
+    store->maps = NULL;
 }
 
 static bool add_terms(void *context, int64_t seq, const struct event *event, struct error *error)
@@ -326,10 +372,10 @@ static bool take_maps(struct store *store, struct term_maps *maps, struct error 
     return false;
 }
 
-static bool load_maps(struct store *store, struct error *error)
+static bool load_maps(struct store *store, const struct schema *schema, struct error *error)
 {
     struct term_maps *maps = NULL;
-    if (!store->methods->load_maps(store, &maps, error))
+    if (!store->methods->load_maps(store, schema, &maps, error))
         return false;
     return !maps || take_maps(store, maps, error);
 }
@@ -346,7 +392,7 @@ static bool make_maps(struct store *store, struct error *error)
     bool ok = maps ? store->methods->save_maps(store, store_schema(store), maps, error)
                    : error_memory(error);
     term_maps_free(maps);
-    return ok && load_maps(store, error);
+    return ok && load_maps(store, store_schema(store), error);
 }
 
 static bool has_no_terms(const struct store *store)
@@ -359,7 +405,7 @@ bool store_follow_terms(struct store *store, struct error *error)
 {
     if (!has_no_terms(store))
         return true;
-    if (!load_maps(store, error))
+    if (!load_maps(store, store_schema(store), error))
         return false;
     return store->maps || store_events(store) < STORE_FIRST_ROWS || make_maps(store, error);
 }
@@ -368,5 +414,5 @@ bool store_begin_terms(struct store *store, struct error *error)
 {
     if (!has_no_terms(store))
         return true;
-    return load_maps(store, error) && (store->maps || make_maps(store, error));
+    return load_maps(store, store_schema(store), error) && (store->maps || make_maps(store, error));
 }

@@ -47,8 +47,9 @@ const struct schema *store_event_schema(const struct store *store);
  * with ERROR_CONFLICT when there is nothing to train on. */
 bool store_rows(const struct store *store, struct folds_set *rows, struct error *error);
 
-/* Where terms are made from, once that is known and where a model may be chosen; NULL otherwise. */
-struct term_maps *store_maps(const struct store *store);
+/* Where terms are made from, once that is known and where a model may be chosen; NULL otherwise.
+ * *schema: whose columns' places those are. */
+struct term_maps *store_maps(const struct store *store, const struct schema **schema);
 /* Lets sums of terms begin, if there may be some and there are none: by the places of the rows that
  * are known by now, whose terms are then made too. For a build; from STORE_FIRST_ROWS events on it
  * happens by itself, so that it never takes long. */

@@ -51,7 +51,8 @@ struct files {
 /* of the methods those that others build upon */
 static int64_t files_events(const struct store *base);
 static bool files_snapshot(struct store *base, struct error *error);
-static bool files_load_maps(struct store *base, struct term_maps **maps, struct error *error);
+static bool files_load_maps(struct store *base, const struct schema *schema,
+                            struct term_maps **maps, struct error *error);
 
 /* ------------------------------------------------------------------ open, close, lock */
 
@@ -146,7 +147,7 @@ static void close_files(struct files *store)
 static bool open_files(struct files *store, struct error *error)
 {
     struct snapshot snapshot = {0};
-    bool ok = files_load_maps(&store->base, &store->base.maps, error) &&
+    bool ok = files_load_maps(&store->base, NULL, &store->base.maps, error) &&
               load_events(store, &snapshot, error) && open_journal(store, &snapshot, error);
     snapshot_free(&snapshot);
     if (!ok)
@@ -163,7 +164,6 @@ static bool learn_event(struct files *store, const struct journal_event *event, 
     if (folds_reserve_accepted(store->base.events, event->event.row) != MOMENTS_OK)
         return error_memory(error);
     store_learn(&store->base, event->event.row);
-    store->base.learnt = event->seq;
     return true;
 }
 
@@ -406,7 +406,6 @@ static void learn_batch(struct files *store)
     size_t size = row_size(store);
     for (size_t at = 0; at < store->batch_rows.length; at += size)
         store_learn(&store->base, (const double *)(store->batch_rows.data + at));
-    store->base.learnt = files_events(&store->base);
 }
 
 static bool files_commit(struct store *base, struct error *error)
@@ -482,17 +481,20 @@ static bool files_identity(struct store *base, char identity[static STORE_IDENTI
 
 /* ------------------------------------------------------------------ terms */
 
-static bool files_load_maps(struct store *base, struct term_maps **maps, struct error *error)
+static bool files_load_maps(struct store *base, const struct schema *schema,
+                            struct term_maps **maps, struct error *error)
 {
     struct files *store = (struct files *)base;
     struct buffer text = {0};
     *maps = NULL;
-    if (base->config->model != CONFIG_MODEL_AUTO)
+    if (!base->config->may_choose)
         return true;
     bool ok = file_read(store->terms_path, MODEL_BYTES_MAX, &text, error) &&
-              store_parse_maps(base, text.data, text.length, maps, error);
+              store_parse_maps(base, schema, text.data, text.length, maps, error);
     buffer_free(&text);
-    return ok || error->kind == ERROR_ABSENT;
+    if (!ok && error->kind == ERROR_DAMAGED)
+        fprintf(stderr, "%s: making it again from the rows\n", error->text);
+    return ok || error->kind == ERROR_ABSENT || error->kind == ERROR_DAMAGED;
 }
 
 static bool files_save_maps(struct store *base, const struct schema *schema,
@@ -501,7 +503,7 @@ static bool files_save_maps(struct store *base, const struct schema *schema,
     struct files *store = (struct files *)base;
     struct term_maps *known;
     struct buffer text = {0};
-    if (!files_load_maps(base, &known, error))
+    if (!files_load_maps(base, schema, &known, error))
         return false;
     term_maps_free(known);
     if (known)
@@ -604,7 +606,7 @@ static bool files_publish_build(struct store *base, struct model *model, struct 
     if (!check_space(store, 0, error) || !last_version(store, &last, error))
         return false;
     model->version = last + 1;
-    model->events = files_events(&store->base);
+    store_stamp(base, model);
     model_time(model->created);
     return write_version(store, model, error) &&
            model_file_publish(&store->base.model, model, true, error);

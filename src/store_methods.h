@@ -21,9 +21,12 @@ struct store_methods {
     bool (*visit)(struct store *store, store_visitor *visit, void *context, struct error *error);
     bool (*identity)(struct store *store, char identity[static STORE_IDENTITY_MAX],
                      struct error *error);
-    /* What all processes make terms from: *maps stays NULL while nobody has said it. */
-    bool (*load_maps)(struct store *store, struct term_maps **maps, struct error *error);
-    /* Says it, durably, unless somebody has before. */
+    /* What all processes make terms from: *maps stays NULL while nobody has said it of these
+     * features, or of any where `schema` is NULL. */
+    bool (*load_maps)(struct store *store, const struct schema *schema, struct term_maps **maps,
+                      struct error *error);
+    /* Says it, durably, unless somebody has before. What was said of other features, which events
+     * cannot have had, is replaced. */
     bool (*save_maps)(struct store *store, const struct schema *schema,
                       const struct term_maps *maps, struct error *error);
     bool (*set_train)(struct store *store, struct snapshot *train, struct error *error);
@@ -41,7 +44,9 @@ struct store {
     struct folds *events;   /* sums of the events; NULL while nothing has fixed their features */
     struct term_maps *maps; /* of events and train file; NULL until they are made */
     struct schema *maps_schema; /* the features that were said to be theirs */
-    int64_t learnt;             /* how many events are in them */
+    int64_t learnt;             /* how many events are in `events` */
+    int64_t judged;             /* up to which event `live` is */
+    struct live live;           /* how well the model predicted them */
     struct snapshot train;      /* the train file's; schema is NULL when there is none */
     struct schema *proposed;    /* of the first event, until its batch is durable */
 };
@@ -57,18 +62,22 @@ void store_free_shared(struct store *store);
 
 /* Empty sums for events of these features. */
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error);
-/* Adds a row, which must have been reserved, to the events' sums. */
+/* Sees how well the current model predicts the next event's row, which must have been reserved,
+ * unless whoever published the model has done so; and adds it to the events' sums. */
 void store_learn(struct store *store, const double *row);
+/* What a model made from the sums as they are now says of the events behind it. */
+void store_stamp(struct store *store, struct model *model);
 /* After catching up: takes part in the terms that somebody has begun meanwhile, or begins them. */
 bool store_follow_terms(struct store *store, struct error *error);
 /* Are these folds, read from somewhere, what they would be here? */
 bool store_fits(const struct store *store, const struct folds *folds);
 
-/* The maps as text and back, with the features that they are for. */
+/* The maps as text and back, with the features that they are for; *maps is NULL where those are
+ * not the features of `schema`. */
 void store_write_maps(const struct schema *schema, const struct term_maps *maps,
                       struct buffer *out);
-bool store_parse_maps(struct store *store, const char *text, size_t length, struct term_maps **maps,
-                      struct error *error);
+bool store_parse_maps(struct store *store, const struct schema *schema, const char *text,
+                      size_t length, struct term_maps **maps, struct error *error);
 
 /* Makes room for a row in all sums, so that learning it cannot fail. ERROR_UNUSABLE: they cannot
  * hold it. */

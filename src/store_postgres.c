@@ -177,7 +177,8 @@ static bool postgres_identity(struct store *base, char identity[static STORE_IDE
     return true;
 }
 
-static bool postgres_load_maps(struct store *base, struct term_maps **maps, struct error *error)
+static bool postgres_load_maps(struct store *base, const struct schema *schema,
+                               struct term_maps **maps, struct error *error)
 {
     struct replica *store = (struct replica *)base;
     *maps = NULL;
@@ -186,7 +187,7 @@ static bool postgres_load_maps(struct store *base, struct term_maps **maps, stru
     if (postgres_rows(store->postgres, 0) == 0)
         return true;
     const char *text = postgres_text(store->postgres, 0, 0, 0);
-    return store_parse_maps(base, text, strlen(text), maps, error);
+    return store_parse_maps(base, schema, text, strlen(text), maps, error);
 }
 
 static bool postgres_save_maps(struct store *base, const struct schema *schema,
@@ -241,7 +242,7 @@ static bool postgres_publish_build(struct store *base, struct model *model, stru
         if (tries > 0 && !(replica_learn_news(store, error) && rebuild(store, model, error)))
             return false;
         model->version = store->version + 1;
-        model->events = store->base.learnt;
+        store_stamp(base, model);
         model_time(model->created);
         if (!add_version(store, model, &taken, error))
             return false;

@@ -458,7 +458,6 @@ static void learn_batch(struct replica *store, size_t added)
         entry->seq = postgres_number(store->postgres, 1, row++, 0);
         store_learn(&store->base, row_of(store, i));
     }
-    store->base.learnt += (int64_t)added;
     store->number += (int64_t)added;
     *number = store->number;
 }

@@ -113,7 +113,6 @@ static bool learn_row(struct replica *store, const double *row, struct error *er
     if (folds_reserve_accepted(store->base.events, row) != MOMENTS_OK)
         return error_memory(error);
     store_learn(&store->base, row);
-    store->base.learnt++;
     return true;
 }
 
@@ -214,7 +213,7 @@ static struct model *fetch_model(struct replica *store, int64_t version, struct 
 }
 
 /* The same version as `built`, of all that is known by now. */
-static struct model *move_model(const struct replica *store, const struct model *built)
+static struct model *move_model(struct replica *store, const struct model *built)
 {
     struct error error;
     if (!store->base.config->learn_online || store->base.learnt <= built->events ||
@@ -227,7 +226,7 @@ static struct model *move_model(const struct replica *store, const struct model 
     if (!model)
         return NULL; /* the one that was built does for now */
     model->version = built->version;
-    model->events = store->base.learnt;
+    store_stamp(&store->base, model);
     memcpy(model->created, built->created, sizeof model->created);
     return model;
 }
@@ -306,8 +305,8 @@ static bool load(struct replica *store, struct error *error)
     if (!replica_ask(store, SQL_VERSIONS, 0, NULL, error))
         return false;
     int64_t version = postgres_number(store->postgres, 0, 0, 0);
-    if (store->base.config->model == CONFIG_MODEL_AUTO && !store->base.maps &&
-        !store->base.methods->load_maps(&store->base, &store->base.maps, error))
+    if (store->base.config->may_choose && !store->base.maps &&
+        !store->base.methods->load_maps(&store->base, NULL, &store->base.maps, error))
         return false;
     store->loaded =
         (model_file_refresh(&store->base.model, &none) || refresh_model(store, version, error)) &&

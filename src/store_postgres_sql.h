@@ -65,14 +65,17 @@
 #define SQL_NEW_WRITER    "INSERT INTO trendline_writers DEFAULT VALUES"
 #define SQL_WRITER_NUMBER "SELECT number FROM trendline_writers WHERE writer = $1"
 
-#define SQL_VERSIONS  "SELECT coalesce(max(version), 0) FROM trendline_models"
-#define SQL_TRAINED   "SELECT coalesce(max(revision), 0) FROM trendline_train"
-#define SQL_HEADS     "SELECT writer, number FROM trendline_writers WHERE number > 0"
-#define SQL_SCHEMA    "SELECT features FROM trendline_schema"
-#define SQL_TERMS     "SELECT places FROM trendline_terms"
-#define SQL_ADD_TERMS "INSERT INTO trendline_terms (places) VALUES ($1) ON CONFLICT DO NOTHING"
-#define SQL_MODEL     "SELECT model FROM trendline_models WHERE version = $1"
-#define SQL_TRAIN     "SELECT revision, snapshot FROM trendline_train"
+#define SQL_VERSIONS "SELECT coalesce(max(version), 0) FROM trendline_models"
+#define SQL_TRAINED  "SELECT coalesce(max(revision), 0) FROM trendline_train"
+#define SQL_HEADS    "SELECT writer, number FROM trendline_writers WHERE number > 0"
+#define SQL_SCHEMA   "SELECT features FROM trendline_schema"
+#define SQL_TERMS    "SELECT places FROM trendline_terms"
+#define SQL_ADD_TERMS                                                                              \
+    "INSERT INTO trendline_terms AS known (places) VALUES ($1) ON CONFLICT (one) DO UPDATE"        \
+    " SET places = EXCLUDED.places"                                                                \
+    " WHERE known.places::jsonb->'features' <> EXCLUDED.places::jsonb->'features'"
+#define SQL_MODEL "SELECT model FROM trendline_models WHERE version = $1"
+#define SQL_TRAIN "SELECT revision, snapshot FROM trendline_train"
 #define SQL_MOMENTS                                                                                \
     "SELECT snapshot, array_to_string(writers, ' '), array_to_string(numbers, ' ') "               \
     "FROM trendline_moments"

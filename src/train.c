@@ -111,7 +111,8 @@ static bool read_table(struct reading *reading, struct table *table, const struc
     if (!train->folds)
         return error_memory(error);
     reading->sums = true;
-    reading->terms = train->folds->parts > 1 && wish->maps && wish->maps->features == features;
+    reading->terms =
+        train->folds->parts > 1 && wish->maps && schema_equal(wish->maps_schema, train->schema);
     if (reading->terms && !folds_begin_terms(train->folds, wish->maps))
         return error_memory(error);
     if (!read_rows(reading, table, error))

@@ -17,8 +17,9 @@ struct train_wish {
     bool may_choose; /* with folds and terms */
     const struct schema
         *order;             /* the events' features, or NULL: its columns are put in that order */
-    struct term_maps *maps; /* where terms are made from, or NULL: from its own rows, which takes
-                               a second reading */
+    struct term_maps *maps; /* where terms are made from if it has the features of `maps_schema`.
+                               NULL, or others: from its own rows, which takes a second reading */
+    const struct schema *maps_schema;
 };
 
 /* Reads the table at `path` into a snapshot: schema (all columns but the last), moments,

@@ -208,6 +208,7 @@ static bool write_state(const struct config *config, struct buffer *out)
         struct model served = *store_model(store);
         served.version = model->version;
         memcpy(served.created, model->created, sizeof served.created);
+        served.live = model->live; /* history: it may differ */
         model_write(&served, out);
     }
     write_ids(store, out);

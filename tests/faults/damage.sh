@@ -26,7 +26,7 @@ post_some() {
 real_run() {
     new_data
     printf 'a\tb\ty\n1\t2\t3\n4\t5\t7.5\n0.25\t1\t1e3\n' >"$DATA/train.txt"
-    start_service
+    start_service MODEL=linear
     post_some 1 30
     build >/dev/null
     post_some 31 12

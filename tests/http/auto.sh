@@ -157,19 +157,20 @@ test_other_setting() {
 }
 
 test_damage() {
+    local places
     on_files || return
     new_data
     start_service MODEL=auto
     post_rows <"$concrete" >/dev/null
     build >/dev/null
     stop_service
-    echo '{"features": ["x"], "places": [[0, 0], [0, 0]]}' >"$DATA/terms.json"
-    check_contains "places of other features" "terms.json: " "$(failed_start MODEL=auto)"
-    rm "$DATA/terms.json"
-    start_service MODEL=auto
-    build >/dev/null
-    check_equal "made anew" "$WANTED" "$(predictions)"
-    stop_service
+    for places in '{"features": ["cement"], "places": [[0, 0]]}' '{"features": ["x"], "places": [[0, 0], [0, 0]]}' '{'; do
+        echo "$places" >"$DATA/terms.json"
+        start_service MODEL=auto
+        build >/dev/null
+        check_equal "no places of ours, $places: made again" "$WANTED" "$(predictions)"
+        stop_service
+    done
 }
 
 WANTED=$(by_batch)

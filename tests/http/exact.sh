@@ -46,7 +46,7 @@ test_nist() {
     for set in "$nist"/*.train.tsv; do
         set=$(basename "$set" .train.tsv)
         new_data
-        start_service
+        start_service MODEL=linear
         post_table /action "$nist/$set.train.tsv" target >/dev/null
         build >/dev/null
         model '.intercept, .coefficients[]' >"$SCRATCH/got"
@@ -85,7 +85,7 @@ test_same_bits() {
     local wants
     make_events
     new_data
-    start_service
+    start_service MODEL=linear
     post_bulk "$SCRATCH/events"
     build >/dev/null
     wants=$(model "$learnt")
@@ -98,7 +98,7 @@ test_same_bits() {
 
 same_bits_online() {
     new_data
-    start_service
+    start_service MODEL=linear
     head -n 5 "$SCRATCH/shuffled" >"$SCRATCH/some"
     post_bulk "$SCRATCH/some"
     build >/dev/null
@@ -114,13 +114,13 @@ same_bits_in_parts() {
     local part
     new_data
     for part in 1 2 3 4; do
-        start_service
+        start_service MODEL=linear
         tac "$SCRATCH/events" | awk -v part="$part" 'NR % 4 == part - 1' >"$SCRATCH/some"
         post_bulk "$SCRATCH/some"
         [ $((part % 2)) = 0 ] || build >/dev/null
         if [ $((part % 2)) = 0 ]; then stop_service; else kill_service; fi
     done
-    start_service
+    start_service MODEL=linear
     build >/dev/null
     check_equal "in parts, over restarts" "$1" "$(model "$learnt")"
     stop_service
@@ -129,7 +129,7 @@ same_bits_in_parts() {
 same_bits_with_train_file() {
     new_data
     head -n 60 "$SCRATCH/rows" >"$DATA/train.txt"
-    start_service
+    start_service MODEL=linear
     tail -n +61 "$SCRATCH/events" | tac >"$SCRATCH/some"
     post_bulk "$SCRATCH/some"
     check_equal "half of them from a train file" "$1" "$(model "$learnt")"
@@ -138,7 +138,7 @@ same_bits_with_train_file() {
 
 test_unix_seconds() {
     new_data
-    start_service
+    start_service MODEL=linear
     awk 'BEGIN { for (i = 0; i < 3600; i += 60)
         printf("{\"t\":%d,\"x\":%d,\"target\":%.2f}\n",
             1763596800 + i, i % 7, (1763596800 + i) / 4 + 2 * (i % 7) - 3) }' \
@@ -157,7 +157,7 @@ predicts() {
 
 test_one_rounding() {
     new_data
-    start_service
+    start_service MODEL=linear
     answer /action -d '{"a":0,"b":0,"c":0,"target":0}{"a":1,"b":0,"c":0,"target":1}
         {"a":0,"b":1,"c":0,"target":1}{"a":0,"b":0,"c":1,"target":1}' >/dev/null
     build >/dev/null
@@ -176,7 +176,7 @@ test_one_rounding() {
 
 test_extremes() {
     new_data
-    start_service
+    start_service MODEL=linear
     check_equal "targets of 5e-324 and 1e308" '201 {"seq": 1}' "$(answer /action -d '{"a":0,"target":5e-324}')"
     check_equal "1e308" '201 {"seq": 2}' "$(answer /action -d '{"a":1,"target":1e308}')"
     build >/dev/null
@@ -184,7 +184,7 @@ test_extremes() {
     check_equal "1e308" 1e308 "$(answer "/predict?a=1" | sed -E 's/.*: (.*)}/\1/; s/e\+/e/')"
     stop_service
     new_data
-    start_service
+    start_service MODEL=linear
     check_equal "features of 5e-324 and 1e308" 201 "$(status /action -d '{"a":5e-324,"target":1}')"
     check_equal "1e308" 201 "$(status /action -d '{"a":1e308,"target":2}')"
     build >/dev/null
@@ -204,7 +204,7 @@ wide_event() {
 test_what_sums_cannot_hold() {
     local code
     new_data
-    start_service
+    start_service MODEL=linear
     code=$(wide_event 1e308 5e-324 | status /action --data-binary @-)
     code=$code,$(wide_event 5e-324 1e308 | status /action --data-binary @-)
     check_equal "500 features of 1e308 and 5e-324" 201,422 "$code"

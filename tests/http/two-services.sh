@@ -133,9 +133,9 @@ test_one_dies() {
 }
 
 new_data
-start_service
+start_service MODEL=linear
 first=$SERVICE first_url=$URL
-start_service
+start_service MODEL=linear
 second=$SERVICE second_url=$URL
 test_both_write
 test_both_know

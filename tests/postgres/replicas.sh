@@ -17,7 +17,7 @@ start_replicas() {
     local i
     for ((i = 0; i < REPLICAS; i++)); do
         new_data
-        start_service "POSTGRES_URI=$URI"
+        start_service "POSTGRES_URI=$URI" MODEL=linear
         urls+=("$URL")
         services+=("$SERVICE")
         logs+=("$LOG")
@@ -124,7 +124,7 @@ test_builds_at_once() {
 # The union replayed into files gives the same bits.
 test_files() {
     new_data
-    start_service
+    start_service MODEL=linear
     sql "SELECT features || jsonb_build_object('target', target) FROM trendline_events
         WHERE id IS NOT NULL ORDER BY random()" >"$SCRATCH/union.ndjson"
     answer /action -H 'Content-Type: application/x-ndjson' --data-binary "@$SCRATCH/union.ndjson" >/dev/null
@@ -135,7 +135,7 @@ test_files() {
 
 test_new_replica() {
     new_data
-    start_service "POSTGRES_URI=$URI"
+    start_service "POSTGRES_URI=$URI" MODEL=linear
     check_equal "a new replica with an empty directory" "$(model_at "${urls[0]}")" "$(model_at "$URL")"
     stop_service
 }
@@ -157,7 +157,7 @@ test_kept_sums() {
     check_equal "most rows are gone" yes \
         "$(sql 'SELECT count(*) < 10000 FROM trendline_rows' | sed 's/t/yes/')"
     new_data
-    start_service "POSTGRES_URI=$URI"
+    start_service "POSTGRES_URI=$URI" MODEL=linear
     knows_the_same() { [ "$(model_at "$URL")" = "$(model_at "${urls[0]}")" ]; }
     check_equal "a new replica knows the same" yes "$(wait_until 10 knows_the_same && echo yes)"
     stop_service

@@ -1,8 +1,8 @@
-#include "term_places.h"
+#include "places.h"
 
 #include <math.h>
 
-void term_places_write(const struct term_maps *maps, struct buffer *out)
+void places_write(const struct term_maps *maps, struct buffer *out)
 {
     for (size_t j = 0; j <= maps->features; j++) {
         buffer_puts(out, j > 0 ? ", [" : "[[");
@@ -23,7 +23,7 @@ static bool parse_place(const struct json *json, struct place *place)
     return true;
 }
 
-struct term_maps *term_places_parse(const struct json *list, size_t features)
+struct term_maps *places_parse(const struct json *list, size_t features)
 {
     struct place places[FOLDS_FEATURES_MAX + 1];
     size_t count = 0;

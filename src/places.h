@@ -1,14 +1,14 @@
 /* Where the columns of terms lie, as JSON: [[centre, exponent], …], the target's last. */
-#ifndef TRENDLINE_TERM_PLACES_H
-#define TRENDLINE_TERM_PLACES_H
+#ifndef TRENDLINE_PLACES_H
+#define TRENDLINE_PLACES_H
 
 #include "buffer.h"
 #include "folds.h"
 #include "json.h"
 
-void term_places_write(const struct term_maps *maps, struct buffer *out);
+void places_write(const struct term_maps *maps, struct buffer *out);
 
 /* NULL when it is not that for so many features, or without memory. `list` may be NULL. */
-struct term_maps *term_places_parse(const struct json *list, size_t features);
+struct term_maps *places_parse(const struct json *list, size_t features);
 
 #endif
