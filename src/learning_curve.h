@@ -28,8 +28,8 @@ struct learning_curve {
     struct curve_point at[CURVE_POINTS];
 };
 
-/* Of a candidate with the penalty that was chosen for it; with less rows it weighs the more, as its
- * sum over the rows stays the same. False: ERROR_BUSY without memory. */
+/* Of a candidate with the penalty that was chosen for it; with fewer rows it weighs the more, as
+ * its sum over the rows stays the same. False: ERROR_BUSY without memory. */
 bool learning_curve(struct learning_curve *curve, const struct folds_set *set,
                     enum candidate candidate, double penalty, struct error *error);
 
