@@ -17,7 +17,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 LDLIBS   := -lfcgi -lcjson -llmdb -lxxhash -lz -lmpfr -lgmp -lseccomp -lpq -lm
 
 LIB_SRC  := $(filter-out src/main.c,$(wildcard src/*.c))
-LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/src/report_page.o
 LIB      := $(BUILD)/libtrendline.a
 CGI      := $(patsubst cgi-bin/%.c,$(BUILD)/cgi-bin/%,$(wildcard cgi-bin/*.c))
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -28,11 +28,15 @@ FUZZERS  := $(REPLAY:$(BUILD)/tests/%=$(BUILD)/fuzz/%)
 FAULTS   := $(BUILD)/faults/fault.so $(patsubst %,$(BUILD)/faults/%,damage hold load)
 BENCH    := $(patsubst bench/programs/%.c,$(BUILD)/bench/%,$(wildcard bench/programs/*.c))
 
+# The page of `trendline batch --report`, of which the package libjs-chart.js has the charts.
+CHARTS   := /usr/share/javascript/chart.js/chart.min.js
+PAGE     := src/report.html src/report.css $(CHARTS) src/report.js
+
 # What the launcher looks for beside the executable, in build/ and where it is installed alike.
 PARTS    := $(BUILD)/nginx.conf $(patsubst %,$(BUILD)/%,$(wildcard services/*))
 
 C_FILES  := $(wildcard src/*.[ch] cgi-bin/*.c tests/unit/*.[ch] tests/fuzz/*.[ch] tests/faults/*.c bench/*.c bench/programs/*.c)
-SCRIPTS  := $(wildcard services/* tools/install-packages tools/check-* .ci/run tests/run tests/*.sh \
+SCRIPTS  := $(wildcard services/* tools/install-packages tools/check-* tools/inline-page .ci/run tests/run tests/*.sh \
               tests/*/*.sh tests/*/*.bash bench/run bench/*.sh bench/*.bash)
 ENGINE    = $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
@@ -176,6 +180,15 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  compile $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/report.page: tools/inline-page $(PAGE)
+	@mkdir -p $(@D)
+	$(Q)tools/inline-page $(PAGE) >$@
+
+$(BUILD)/obj/src/report_page.o: src/report_page.S $(BUILD)/report.page
+	@mkdir -p $(@D)
+	@echo "  compile $<"
+	$(Q)$(CC) -I$(BUILD) -c -o $@ $<
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

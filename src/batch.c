@@ -8,6 +8,9 @@
 #include "number.h"
 #include "predictor.h"
 #include "progress.h"
+#include "report.h"
+#include "residuals.h"
+#include "study.h"
 #include "table.h"
 
 #include <limits.h>
@@ -22,6 +25,7 @@
 #define TRAIN_NAME  "train.tsv"
 #define TEST_NAME   "test.tsv"
 #define OUTPUT_NAME "output.txt"
+#define REPORT_NAME "report.html"
 
 /* A table being read, and where it is. */
 struct input {
@@ -33,14 +37,17 @@ struct input {
 struct batch {
     const char *directory;
     struct input train, test;
-    char output_path[PATH_MAX];
+    char output_path[PATH_MAX], report_path[PATH_MAX];
     unsigned threads;
     size_t features;
     size_t place[TABLE_COLUMNS_MAX]; /* of the test table's columns among the features */
-    bool may_choose;
+    bool may_choose, reports;
     struct choice choice;
     struct predictor *model;
-    uint64_t clipped;
+    struct study study;
+    struct residuals residuals;
+    bool has_residuals;
+    uint64_t predictions, clipped;
     struct timespec begun;
 };
 
@@ -211,11 +218,16 @@ static bool learn_features(struct batch *batch, struct learner *learners, size_t
                            struct error *error)
 {
     static const struct crew_work work = {.work = add_block};
-    size_t parts = folds_parts(batch->features, batch->may_choose);
+    size_t parts = folds_parts(batch->features, batch->may_choose || batch->reports);
     for (size_t i = 0; i < count; i++)
         if (!(learners[i].folds = folds_new(batch->features, parts)))
             return error_memory(error);
     return read_rows(batch, &work, learners, count, error) && merge(learners, count, error);
+}
+
+static bool changed_error(struct error *error)
+{
+    return error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": was changed while it was read");
 }
 
 /* A pipe cannot be read twice. */
@@ -226,7 +238,9 @@ static bool reopen(struct batch *batch, bool *again, struct error *error)
     if (!*again)
         return true;
     input_close(&batch->train);
-    return input_open(&batch->train, batch->directory, TRAIN_NAME, error);
+    if (!input_open(&batch->train, batch->directory, TRAIN_NAME, error))
+        return false;
+    return table_columns(batch->train.table) == batch->features + 1 || changed_error(error);
 }
 
 static bool begin_terms(struct learner *learners, size_t count, struct error *error)
@@ -257,8 +271,7 @@ static bool learn_terms(struct batch *batch, struct learner *learners, size_t co
         return false;
     for (size_t i = 1; i < count; i++)
         folds_merge_terms(learners[0].folds, learners[i].folds);
-    return learners[0].folds->term_rows == rows ||
-           error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": was changed while it was read");
+    return learners[0].folds->term_rows == rows || changed_error(error);
 }
 
 /* Puts the name of the file, and of the column if it is about one, before what fit_new said. */
@@ -275,13 +288,13 @@ static void name_fit_error(const struct batch *batch, size_t column, struct erro
 static bool fit(struct batch *batch, const struct folds_set *set, struct error *error)
 {
     size_t column = 0;
-    if (!choose(&batch->choice, set, error))
+    if (batch->may_choose && !choose(&batch->choice, set, error))
         return false;
     enum candidate chosen = batch->choice.candidate;
     batch->model = predictor_new(chosen, batch->choice.trials[chosen].penalty, set, &column, error);
     if (!batch->model)
         name_fit_error(batch, column, error);
-    return batch->model != NULL;
+    return batch->model && (!batch->reports || study_rows(&batch->study, set, batch->model, error));
 }
 
 static bool fit_rows(struct batch *batch, struct learner *learners, size_t count,
@@ -290,8 +303,9 @@ static bool fit_rows(struct batch *batch, struct learner *learners, size_t count
     struct folds *folds = learners[0].folds;
     if (folds_rows(folds) == 0)
         return error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": no rows to learn from");
-    bool may_choose = folds->parts == FOLDS && folds_rows(folds) >= CHOICE_ROWS_MIN;
-    return (!may_choose || learn_terms(batch, learners, count, error)) &&
+    bool wants_terms =
+        batch->may_choose && folds->parts == FOLDS && folds_rows(folds) >= CHOICE_ROWS_MIN;
+    return (!wants_terms || learn_terms(batch, learners, count, error)) &&
            fit(batch, &(struct folds_set){1, {folds}}, error);
 }
 
@@ -304,6 +318,23 @@ static bool learn(struct batch *batch, struct error *error)
     for (size_t i = 0; i < count; i++)
         folds_free(learners[i].folds);
     return ok;
+}
+
+/* How the model does on the rows that it was made from, for the report. */
+static bool review(struct batch *batch, struct error *error)
+{
+    uint64_t rows = (uint64_t)batch->model->fit->rows;
+    if (!batch->reports)
+        return true;
+    if (!reopen(batch, &batch->has_residuals, error))
+        return false;
+    if (!batch->has_residuals)
+        return true;
+    residuals_begin(&batch->residuals, rows, sqrt(batch->model->fit->mse));
+    bool ok = residuals_read(&batch->residuals, batch->model, batch->train.table,
+                             &batch->train.progress, batch->threads, error);
+    progress_end(&batch->train.progress);
+    return ok && (batch->residuals.rows == rows || changed_error(error));
 }
 
 /* One thread's share of the predicting. */
@@ -356,8 +387,7 @@ static bool write_predictions(void *own, struct error *error)
     return file_write(worker->output, worker->text.data, worker->text.length, error);
 }
 
-static bool predict_rows(struct batch *batch, struct file_writer *output, uint64_t *rows,
-                         struct error *error)
+static bool predict_rows(struct batch *batch, struct file_writer *output, struct error *error)
 {
     static const struct crew_work work = {.work = predict_block, .hand_in = write_predictions};
     struct worker workers[CREW_MAX];
@@ -368,23 +398,38 @@ static bool predict_rows(struct batch *batch, struct file_writer *output, uint64
     }
     bool predicted =
         crew_run(&work, own, batch->threads, batch->test.table, &batch->test.progress, error);
-    *rows = 0;
     for (size_t i = 0; i < batch->threads; i++) {
-        *rows += workers[i].rows;
+        batch->predictions += workers[i].rows;
         batch->clipped += workers[i].clipped;
         buffer_free(&workers[i].text);
     }
     return predicted;
 }
 
-static bool predict(struct batch *batch, uint64_t *rows, struct error *error)
+static bool write_report(const struct batch *batch, struct error *error)
+{
+    struct report report = {.train_name = TRAIN_NAME,
+                            .test_name = TEST_NAME,
+                            .train = batch->train.table,
+                            .may_choose = batch->may_choose,
+                            .choice = &batch->choice,
+                            .model = batch->model,
+                            .study = &batch->study,
+                            .residuals = batch->has_residuals ? &batch->residuals : NULL,
+                            .predictions = batch->predictions,
+                            .clipped = batch->clipped};
+    return !batch->reports || report_write(&report, batch->report_path, error);
+}
+
+/* The report comes first, so that the output is as it was when that fails. */
+static bool predict(struct batch *batch, struct error *error)
 {
     struct file_writer output;
     if (!file_begin(&output, batch->output_path, error))
         return false;
-    bool predicted = predict_rows(batch, &output, rows, error);
+    bool predicted = predict_rows(batch, &output, error);
     progress_end(&batch->test.progress);
-    if (predicted)
+    if (predicted && write_report(batch, error))
         return file_commit(&output, true, error);
     file_abort(&output);
     return false;
@@ -397,7 +442,7 @@ static double seconds_since(const struct timespec *begun)
     return (double)(now.tv_sec - begun->tv_sec) + (double)(now.tv_nsec - begun->tv_nsec) * 1e-9;
 }
 
-static void report_aliased(const struct batch *batch)
+static void summarise_aliased(const struct batch *batch)
 {
     const char *before = "aliased, with coefficient 0: ";
     if (batch->model->fit->rank == batch->features + 1)
@@ -421,7 +466,7 @@ static void format_figure(double value, char text[static NUMBER_TEXT_MAX])
 }
 
 /* What each candidate's predictions would be off by, root mean square, on rows not learnt from. */
-static void report_choice(const struct batch *batch)
+static void summarise_choice(const struct batch *batch)
 {
     if (batch->choice.trials[LEAST_SQUARES].terms == 0)
         return;
@@ -434,7 +479,7 @@ static void report_choice(const struct batch *batch)
     fputc('\n', stderr);
 }
 
-static void report(const struct batch *batch, uint64_t predictions)
+static void summarise(const struct batch *batch)
 {
     const struct fit *fit = batch->model->fit;
     char mse[NUMBER_TEXT_MAX], r2[NUMBER_TEXT_MAX];
@@ -443,50 +488,55 @@ static void report(const struct batch *batch, uint64_t predictions)
     fprintf(stderr,
             TRAIN_NAME ": %lld rows, %zu features, rank %zu, mean squared error %s, R² %s\n",
             (long long)fit->rows, fit->features, fit->rank, mse, r2);
-    report_aliased(batch);
-    report_choice(batch);
+    summarise_aliased(batch);
+    summarise_choice(batch);
     fprintf(stderr, TEST_NAME ": %llu predictions in " OUTPUT_NAME ", %.2f seconds in all\n",
-            (unsigned long long)predictions, seconds_since(&batch->begun));
+            (unsigned long long)batch->predictions, seconds_since(&batch->begun));
     if (batch->clipped > 0)
         fprintf(stderr,
                 TEST_NAME ": %llu of them would be far beyond the targets seen, and were brought "
                           "back\n",
                 (unsigned long long)batch->clipped);
+    if (batch->reports)
+        fputs(REPORT_NAME ": how good that is, in pictures, for a browser\n", stderr);
 }
 
 static bool run(struct batch *batch, struct error *error)
 {
     const char *directory = batch->directory;
-    uint64_t predictions;
     bool done = set_path(batch->output_path, directory, OUTPUT_NAME, error) &&
+                set_path(batch->report_path, directory, REPORT_NAME, error) &&
                 input_open(&batch->train, directory, TRAIN_NAME, error) &&
                 input_open(&batch->test, directory, TEST_NAME, error) &&
-                match_columns(batch, error) && learn(batch, error) &&
-                predict(batch, &predictions, error);
+                match_columns(batch, error) && learn(batch, error) && review(batch, error) &&
+                predict(batch, error);
     if (done)
-        report(batch, predictions);
+        summarise(batch);
     return done;
 }
 
-bool batch_run_threads(const char *directory, bool may_choose, unsigned threads,
+bool batch_run_threads(const char *directory, unsigned options, unsigned threads,
                        struct error *error)
 {
     struct batch *batch = calloc(1, sizeof *batch);
     if (!batch)
         return error_memory(error);
     batch->directory = directory;
-    batch->may_choose = may_choose;
+    batch->may_choose = options & BATCH_CHOOSE;
+    batch->reports = options & BATCH_REPORT;
     batch->threads = threads < CREW_MAX ? threads : CREW_MAX;
     clock_gettime(CLOCK_MONOTONIC, &batch->begun);
     bool done = run(batch, error);
     input_close(&batch->train);
     input_close(&batch->test);
     predictor_free(batch->model);
+    study_free(&batch->study);
+    residuals_free(&batch->residuals);
     free(batch);
     return done;
 }
 
-bool batch_run(const char *directory, bool may_choose, struct error *error)
+bool batch_run(const char *directory, unsigned options, struct error *error)
 {
-    return batch_run_threads(directory, may_choose, cores_allowed(), error);
+    return batch_run_threads(directory, options, cores_allowed(), error);
 }

@@ -1,7 +1,6 @@
 #include "choice.h"
 
-#include "fit.h"
-#include "ridge.h"
+#include "turn.h"
 
 #include <math.h>
 #include <string.h>
@@ -49,40 +48,10 @@ enum terms_kind candidate_terms(enum candidate candidate, const struct term_maps
     return kind;
 }
 
-/* What a fold's turn needs: the others' rows to learn from, its own to be judged by. */
-struct turn {
-    struct gram train, test;
-};
-
-static void turn_free(struct turn *turn)
+/* Those that learn while part k judges. */
+static unsigned all_but(size_t k)
 {
-    gram_free(&turn->train);
-    gram_free(&turn->test);
-}
-
-static bool turn_of_features(struct turn *turn, const struct folds_set *set, size_t k)
-{
-    struct moments *others = folds_set_part_moments(set, k, true);
-    struct moments *own = folds_set_part_moments(set, k, false);
-    *turn = (struct turn){.train = {0}};
-    bool ok =
-        others && own && gram_of_moments(&turn->train, others) && gram_of_moments(&turn->test, own);
-    moments_free(others);
-    moments_free(own);
-    return ok;
-}
-
-static bool turn_of_terms(struct turn *turn, const struct folds_set *set, enum terms_kind kind,
-                          size_t count, size_t k)
-{
-    struct term_sums *others = folds_set_part_sums(set, kind, k, true);
-    struct term_sums *own = folds_set_part_sums(set, kind, k, false);
-    *turn = (struct turn){.train = {0}};
-    bool ok = others && own && gram_of_terms(&turn->train, others, count) &&
-              gram_of_terms(&turn->test, own, count);
-    term_sums_free(others);
-    term_sums_free(own);
-    return ok;
+    return FOLDS_ALL & ~folds_part(k);
 }
 
 /* The errors of all penalties on one fold. */
@@ -137,8 +106,8 @@ static bool try_ridge(struct trial *trial, enum candidate candidate, const struc
     bool ok = true;
     for (size_t k = 0; ok && count > 0 && k < FOLDS; k++) {
         struct turn turn;
-        ok = (candidate == RIDGE ? turn_of_features(&turn, set, k)
-                                 : turn_of_terms(&turn, set, kind, count, k)) &&
+        ok = (candidate == RIDGE ? turn_of_features(&turn, set, all_but(k), k)
+                                 : turn_of_terms(&turn, set, kind, count, all_but(k), k)) &&
              try_penalties(&turn, errors[k]);
         turn_free(&turn);
     }
@@ -151,19 +120,9 @@ static bool try_ridge(struct trial *trial, enum candidate candidate, const struc
 /* In the target's units, as the others' errors are. */
 static bool try_least_squares(struct trial *trial, const struct folds_set *set, struct error *error)
 {
-    for (size_t k = 0; k < FOLDS; k++) {
-        size_t column;
-        struct moments *others = folds_set_part_moments(set, k, true);
-        struct moments *own = folds_set_part_moments(set, k, false);
-        struct fit *fit = others && own ? fit_new(others, &column, error) : NULL;
-        bool ok = fit || (others && own ? error->kind == ERROR_UNUSABLE : error_memory(error));
-        trial->errors[k] = fit ? fit_error(fit, own) : INFINITY;
-        fit_free(fit);
-        moments_free(others);
-        moments_free(own);
-        if (!ok)
+    for (size_t k = 0; k < FOLDS; k++)
+        if (!turn_least_squares(set, all_but(k), k, &trial->errors[k], error))
             return false;
-    }
     trial->error = mean_error(set, trial->errors);
     trial->terms = set->of[0]->features;
     return true;
@@ -196,7 +155,7 @@ static void decide(struct choice *choice)
     }
 }
 
-static bool is_enough(const struct folds_set *set)
+bool choice_is_possible(const struct folds_set *set)
 {
     int64_t rows = 0;
     if (set->of[0]->parts < FOLDS)
@@ -220,7 +179,7 @@ static void to_target_units(struct trial *trial, struct place target)
 bool choose(struct choice *choice, const struct folds_set *set, struct error *error)
 {
     *choice = (struct choice){.candidate = LEAST_SQUARES};
-    if (!is_enough(set))
+    if (!choice_is_possible(set))
         return true;
     if (!try_least_squares(&choice->trials[LEAST_SQUARES], set, error) ||
         !try_ridge(&choice->trials[RIDGE], RIDGE, set, error))

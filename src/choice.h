@@ -35,6 +35,8 @@ const char *candidate_name(enum candidate candidate);
  * ERROR_BUSY without memory. */
 enum { CHOICE_ROWS_MIN = 30 };
 bool choose(struct choice *choice, const struct folds_set *set, struct error *error);
+/* Whether there are rows enough, and in all parts. */
+bool choice_is_possible(const struct folds_set *set);
 
 /* Which terms a candidate has: the first `count` of a kind. Not for those of features alone. */
 enum terms_kind candidate_terms(enum candidate candidate, const struct term_maps *maps,

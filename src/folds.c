@@ -225,18 +225,12 @@ bool folds_set_has_terms(const struct folds_set *set)
     return all;
 }
 
-/* Is part k to be in a sum of part `part`, or of all but that? */
-static bool is_in(size_t k, size_t part, bool but)
-{
-    return (k == part) != but;
-}
-
-struct moments *folds_set_part_moments(const struct folds_set *set, size_t part, bool but)
+struct moments *folds_set_some_moments(const struct folds_set *set, unsigned parts)
 {
     struct moments *sum = moments_new(set->of[0]->features);
     for (size_t i = 0; i < set->count; i++)
         for (size_t k = 0; sum && k < set->of[i]->parts; k++)
-            if (is_in(k, part, but) && moments_merge(sum, set->of[i]->moments[k]) != MOMENTS_OK) {
+            if (parts & folds_part(k) && moments_merge(sum, set->of[i]->moments[k]) != MOMENTS_OK) {
                 moments_free(sum);
                 sum = NULL;
             }
@@ -245,21 +239,21 @@ struct moments *folds_set_part_moments(const struct folds_set *set, size_t part,
 
 struct moments *folds_set_moments(const struct folds_set *set)
 {
-    return folds_set_part_moments(set, FOLDS, true);
+    return folds_set_some_moments(set, FOLDS_ALL);
 }
 
-struct term_sums *folds_set_part_sums(const struct folds_set *set, enum terms_kind kind,
-                                      size_t part, bool but)
+struct term_sums *folds_set_some_sums(const struct folds_set *set, enum terms_kind kind,
+                                      unsigned parts)
 {
     struct term_sums *sum = term_sums_new(term_sums_count(set->of[0]->sums[kind][0]));
     for (size_t i = 0; i < set->count; i++)
         for (size_t k = 0; sum && k < set->of[i]->parts; k++)
-            if (is_in(k, part, but))
+            if (parts & folds_part(k))
                 term_sums_merge(sum, set->of[i]->sums[kind][k]);
     return sum;
 }
 
 struct term_sums *folds_set_sums(const struct folds_set *set, enum terms_kind kind)
 {
-    return folds_set_part_sums(set, kind, FOLDS, true);
+    return folds_set_some_sums(set, kind, FOLDS_ALL);
 }

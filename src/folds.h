@@ -84,12 +84,18 @@ int64_t folds_set_rows(const struct folds_set *set, size_t part);
 /* Whether terms were made of all rows. */
 bool folds_set_has_terms(const struct folds_set *set);
 
-/* The sums of all rows, of part `part` alone, or of all but that; the caller's. NULL without
- * memory. */
+/* Parts are told as a set of bits. */
+enum { FOLDS_ALL = (1 << FOLDS) - 1 };
+static inline unsigned folds_part(size_t part)
+{
+    return 1u << part;
+}
+
+/* The sums of all rows, or of those in some parts; the caller's. NULL without memory. */
 struct moments *folds_set_moments(const struct folds_set *set);
-struct moments *folds_set_part_moments(const struct folds_set *set, size_t part, bool but);
+struct moments *folds_set_some_moments(const struct folds_set *set, unsigned parts);
 struct term_sums *folds_set_sums(const struct folds_set *set, enum terms_kind kind);
-struct term_sums *folds_set_part_sums(const struct folds_set *set, enum terms_kind kind,
-                                      size_t part, bool but);
+struct term_sums *folds_set_some_sums(const struct folds_set *set, enum terms_kind kind,
+                                      unsigned parts);
 
 #endif

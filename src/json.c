@@ -297,3 +297,11 @@ void json_write_number(struct buffer *out, double value)
     if (text)
         out->length += number_format(value, text);
 }
+
+void json_write_figure(struct buffer *out, double value)
+{
+    if (isfinite(value))
+        json_write_number(out, value);
+    else
+        buffer_puts(out, "null");
+}

@@ -46,5 +46,7 @@ const struct json *json_get_kind(const struct json *object, const char *name, en
 void json_write_string(struct buffer *out, const char *text, size_t length);
 /* Appends a number in number_format's form; `value` must be finite. */
 void json_write_number(struct buffer *out, double value);
+/* The same, or null for what is no finite number, such as R² of a constant target. */
+void json_write_figure(struct buffer *out, double value);
 
 #endif

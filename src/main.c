@@ -26,6 +26,7 @@ static const char HELP[] =
     "usage: trendline serve     regression over HTTP: POST /action, POST /build, GET /predict\n"
     "       trendline sum       input.txt -> output.txt: the sum of its numbers\n"
     "       trendline batch     train.tsv, test.tsv -> output.txt: one prediction a line\n"
+    "       trendline batch --report  and report.html: how good they are, in pictures\n"
     "       trendline export    all events to standard output, as NDJSON\n"
     "       trendline import    events from standard input; those that are stored stay as they "
     "are\n"
@@ -124,9 +125,19 @@ static bool sum(const struct config *config, struct error *error)
     return sum_run(config->data_dir, error);
 }
 
+static unsigned batch_options(const struct config *config)
+{
+    return config->may_choose ? BATCH_CHOOSE : 0;
+}
+
 static bool batch(const struct config *config, struct error *error)
 {
-    return batch_run(config->data_dir, config->may_choose, error);
+    return batch_run(config->data_dir, batch_options(config), error);
+}
+
+static bool batch_report(const struct config *config, struct error *error)
+{
+    return batch_run(config->data_dir, batch_options(config) | BATCH_REPORT, error);
 }
 
 static int run_sum(const struct config *config)
@@ -139,20 +150,30 @@ static int run_batch(const struct config *config)
     return run_job(batch, config);
 }
 
+static int run_batch_report(const struct config *config)
+{
+    return run_job(batch_report, config);
+}
+
 static const struct command {
-    const char *name;
+    const char *name, *option; /* NULL: without one */
     int (*run)(const struct config *config);
 } COMMANDS[] = {
-    {"serve", run_serve},     {"sum", run_sum},       {"batch", run_batch},
-    {"export", run_export},   {"import", run_import}, {"health", run_health},
-    {"prepare", run_prepare}, /* for `serve` alone */
+    {"serve", NULL, run_serve},   {"sum", NULL, run_sum},
+    {"batch", NULL, run_batch},   {"batch", "--report", run_batch_report},
+    {"export", NULL, run_export}, {"import", NULL, run_import},
+    {"health", NULL, run_health}, {"prepare", NULL, run_prepare}, /* for `serve` alone */
 };
 
-static const struct command *find_command(const char *name)
+static const struct command *find_command(const char *name, const char *option)
 {
-    for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
-        if (strcmp(COMMANDS[i].name, name) == 0)
-            return &COMMANDS[i];
+    for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++) {
+        const struct command *command = &COMMANDS[i];
+        bool same_option = command->option && option ? strcmp(command->option, option) == 0
+                                                     : command->option == option;
+        if (strcmp(command->name, name) == 0 && same_option)
+            return command;
+    }
     return NULL;
 }
 
@@ -205,10 +226,10 @@ int main(int argc, char **argv)
         return run_service(argv[2]);
     if (name[0] == '-')
         return misused("no such option");
-    const struct command *command = find_command(name);
-    if (!command)
+    if (!find_command(name, NULL))
         return execute(argv + 1);
-    if (argc > 2)
-        return misused("subcommands take no arguments");
+    const struct command *command = find_command(name, argv[2]);
+    if (!command || argc > 3)
+        return misused("subcommands take no arguments, but for batch --report");
     return run_command(command);
 }

@@ -6,18 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void write_number(struct buffer *out, double value)
-{
-    if (isfinite(value))
-        json_write_number(out, value);
-    else
-        buffer_puts(out, "null");
-}
-
 void model_write_figure(struct buffer *out, const char *name, double value)
 {
     buffer_printf(out, ",\n  \"%s\": ", name);
-    write_number(out, value);
+    json_write_figure(out, value);
 }
 
 double model_parse_figure(const struct json *json, const char *name)
@@ -36,15 +28,15 @@ static void write_name(const struct model *model, size_t j, struct buffer *out)
 static void write_coefficient(const struct coefficient_inference *coefficient, struct buffer *out)
 {
     buffer_puts(out, "{\"standard_error\": ");
-    write_number(out, coefficient->error);
+    json_write_figure(out, coefficient->error);
     buffer_puts(out, ", \"t\": ");
-    write_number(out, coefficient->t);
+    json_write_figure(out, coefficient->t);
     buffer_puts(out, ", \"p\": ");
-    write_number(out, isfinite(coefficient->t) ? coefficient->p : NAN);
+    json_write_figure(out, isfinite(coefficient->t) ? coefficient->p : NAN);
     buffer_puts(out, ", \"confidence_95\": [");
-    write_number(out, coefficient->low);
+    json_write_figure(out, coefficient->low);
     buffer_puts(out, ", ");
-    write_number(out, coefficient->high);
+    json_write_figure(out, coefficient->high);
     buffer_puts(out, "]}");
 }
 
@@ -69,7 +61,7 @@ static void write_means(const struct model *model, struct buffer *out)
     buffer_puts(out, ",\n  \"means\": [");
     for (size_t j = 0; j < model->schema->count; j++) {
         buffer_puts(out, j > 0 ? ", " : "");
-        write_number(out, model->fit->means[j]);
+        json_write_figure(out, model->fit->means[j]);
     }
     buffer_puts(out, "]");
 }
@@ -82,7 +74,7 @@ static void write_inverse(const struct model *model, struct buffer *out)
     for (size_t j = 0; j < model->schema->count; j++)
         for (size_t k = j; k < model->schema->count; k++) {
             buffer_puts(out, separator);
-            write_number(out, fit_inverse(model->fit, j, k));
+            json_write_figure(out, fit_inverse(model->fit, j, k));
             separator = ", ";
         }
     buffer_puts(out, "]");
@@ -153,7 +145,7 @@ void model_write_covariance(const struct model *model, struct buffer *out)
         buffer_puts(out, j > 0 ? "], [" : "[");
         for (size_t k = 0; k <= model->schema->count; k++) {
             buffer_puts(out, k > 0 ? ", " : "");
-            write_number(out, inference_covariance(model->fit, &inference, j, k));
+            json_write_figure(out, inference_covariance(model->fit, &inference, j, k));
         }
     }
     buffer_puts(out, "]]}\n");

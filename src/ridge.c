@@ -62,6 +62,13 @@ static double covariance_of(const struct moments *moments, size_t j, size_t k, m
     return ldexp(digits / (double)rows / (double)rows, (int)(exponent + unit));
 }
 
+static double mean_of(const struct moments *moments, size_t j, mpz_t number)
+{
+    long exponent, unit = moments_sum(moments, 0, j, number);
+    double digits = mpz_get_d_2exp(&exponent, number);
+    return ldexp(digits / (double)moments_rows(moments), (int)(exponent + unit));
+}
+
 bool gram_of_moments(struct gram *gram, const struct moments *moments)
 {
     size_t count = moments_features(moments);
@@ -70,14 +77,21 @@ bool gram_of_moments(struct gram *gram, const struct moments *moments)
         return false;
     mpz_inits(numbers[0], numbers[1], numbers[2], NULL);
     for (size_t j = 0; j <= count; j++) {
-        long exponent, unit = moments_sum(moments, 0, j + 1, numbers[0]);
-        double digits = mpz_get_d_2exp(&exponent, numbers[0]);
-        gram->mean[j] = ldexp(digits / (double)gram->rows, (int)(exponent + unit));
+        gram->mean[j] = mean_of(moments, j + 1, numbers[0]);
         for (size_t k = j; k <= count; k++)
             covariance_row(gram, j)[k] = covariance_of(moments, j + 1, k + 1, numbers);
     }
     mpz_clears(numbers[0], numbers[1], numbers[2], NULL);
     return true;
+}
+
+void gram_of_column(const struct moments *moments, size_t column, double *mean, double *variance)
+{
+    mpz_t numbers[3];
+    mpz_inits(numbers[0], numbers[1], numbers[2], NULL);
+    *mean = mean_of(moments, column + 1, numbers[0]);
+    *variance = covariance_of(moments, column + 1, column + 1, numbers);
+    mpz_clears(numbers[0], numbers[1], numbers[2], NULL);
 }
 
 bool ridge_init(struct ridge *ridge, size_t count)

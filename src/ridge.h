@@ -29,6 +29,8 @@ struct gram {
 bool gram_of_terms(struct gram *gram, const struct term_sums *sums, size_t count);
 bool gram_of_moments(struct gram *gram, const struct moments *moments);
 void gram_free(struct gram *gram);
+/* The mean and variance of one feature, or behind them of the target, alone. */
+void gram_of_column(const struct moments *moments, size_t column, double *mean, double *variance);
 
 /* What a fit works on, for as many columns; used again from fit to fit. */
 struct ridge {

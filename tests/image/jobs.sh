@@ -24,6 +24,13 @@ check_batch() {
     check_contains "$1: the report tells the rows" rows "$(cat "$SCRATCH/report")"
 }
 
+# What the page is made of came with the binary.
+check_page() {
+    run_job "$@" --report 2>/dev/null
+    check_equal "$1: the page" "<!doctype html>" "$(head -n 1 "$DATA/report.html")"
+    check_equal "$1: the owner of report.html" 4321:4322 "$(stat -c %u:%g "$DATA/report.html")"
+}
+
 build_target sum
 check_sum "$IMAGE"
 printf '1 x\n' >"$DATA/input.txt"
@@ -37,6 +44,7 @@ check_batch "$IMAGE"
 build_target
 check_sum "$IMAGE" sum
 check_batch "$IMAGE" batch
+check_page "$IMAGE" batch
 check_sum "--read-only" "$IMAGE" sum
 check_equal "sh is executed as it is" hello "$("$ENGINE" run --no-healthcheck --rm "$IMAGE" sh -c 'echo hello')"
 check_contains "sh on a terminal" hello \

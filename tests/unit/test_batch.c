@@ -60,14 +60,43 @@ static void test_same_bits(void)
     struct error error;
     put_table("train.tsv", true, -1, NULL);
     put_table("test.tsv", false, -1, NULL);
-    CHECK(batch_run_threads(".", false, 1, &error), "1 thread: %s", error.text);
+    CHECK(batch_run_threads(".", 0, 1, &error), "1 thread: %s", error.text);
     struct buffer alone = get_file("output.txt");
     CHECK(alone.length > 4 * TABLE_BLOCK_SIZE, "several blocks, not %zu bytes", alone.length);
     for (int i = 1; i < COUNTS; i++)
         for (int again = 0; again < 5; again++) {
-            CHECK(batch_run_threads(".", false, thread_counts[i], &error), "%s", error.text);
+            CHECK(batch_run_threads(".", 0, thread_counts[i], &error), "%s", error.text);
             CHECK(same_content("output.txt", &alone), "%u threads", thread_counts[i]);
         }
+    buffer_free(&alone);
+}
+
+/* The report's page, but for the moment when it was made. */
+static struct buffer get_report(void)
+{
+    static const char before[] = "\"created\": \"";
+    struct buffer page = get_file("report.html");
+    char *moment = memmem(page.data, page.length, before, sizeof before - 1);
+    CHECK(moment, "the page says when it was made");
+    if (moment)
+        memset(moment + sizeof before - 1, '-', 20);
+    return page;
+}
+
+static void test_same_report(void)
+{
+    struct error error;
+    put_table("train.tsv", true, -1, NULL);
+    put_table("test.tsv", false, -1, NULL);
+    CHECK(batch_run_threads(".", BATCH_REPORT, 1, &error), "1 thread: %s", error.text);
+    struct buffer alone = get_report();
+    for (int i = 1; i < COUNTS; i++) {
+        CHECK(batch_run_threads(".", BATCH_REPORT, thread_counts[i], &error), "%s", error.text);
+        struct buffer page = get_report();
+        CHECK(page.length == alone.length && memcmp(page.data, alone.data, page.length) == 0,
+              "%u threads", thread_counts[i]);
+        buffer_free(&page);
+    }
     buffer_free(&alone);
 }
 
@@ -77,7 +106,7 @@ static void check_error(const char *wants)
         for (int again = 0; again < 5; again++) {
             struct error error = {0};
             put_text("output.txt", "untouched");
-            CHECK(!batch_run_threads(".", false, thread_counts[i], &error), "%u threads",
+            CHECK(!batch_run_threads(".", 0, thread_counts[i], &error), "%u threads",
                   thread_counts[i]);
             CHECK_STRING(wants, error.text);
             struct buffer output = get_file("output.txt");
@@ -119,11 +148,11 @@ static void test_no_more_threads(void)
     struct error error = {0};
     put_table("train.tsv", true, -1, NULL);
     put_table("test.tsv", false, -1, NULL);
-    CHECK(batch_run_threads(".", false, 1, &error), "%s", error.text);
+    CHECK(batch_run_threads(".", 0, 1, &error), "%s", error.text);
     struct buffer alone = get_file("output.txt");
     for (int left = 0; left <= 9; left++) { /* 7 would be taken for each of the two tables */
         threads_left = left;
-        CHECK(batch_run_threads(".", false, 8, &error), "%d threads: %s", left, error.text);
+        CHECK(batch_run_threads(".", 0, 8, &error), "%d threads: %s", left, error.text);
         CHECK(same_content("output.txt", &alone), "%d threads", left);
         CHECK_INT(0, left < 8 ? threads_left : 0);
     }
@@ -135,6 +164,7 @@ int main(void)
 {
     scratch_make();
     test_same_bits();
+    test_same_report();
     test_first_error();
     test_no_more_threads();
     scratch_end();
