@@ -5,6 +5,7 @@
 #include "crew.h"
 #include "file.h"
 #include "folds.h"
+#include "levels.h"
 #include "number.h"
 #include "predictor.h"
 #include "progress.h"
@@ -40,14 +41,16 @@ struct batch {
     char output_path[PATH_MAX], report_path[PATH_MAX];
     unsigned threads;
     size_t features;
+    char *const *names;    /* of the features; the training table's */
+    enum cell_kind *kinds; /* of the features; owned */
+    unsigned options;
     size_t place[TABLE_COLUMNS_MAX]; /* of the test table's columns among the features */
-    bool may_choose, reports;
     struct choice choice;
     struct predictor *model;
     struct study study;
     struct residuals residuals;
     bool has_residuals;
-    uint64_t predictions, clipped;
+    uint64_t predictions, clipped, unseen;
     struct timespec begun;
 };
 
@@ -124,6 +127,44 @@ static bool match_by_position(struct batch *batch, struct error *error)
     return true;
 }
 
+/* Tells the training table what its columns are, as far as that is known. */
+static void set_columns(const struct batch *batch, struct table *table)
+{
+    table_set_target(table, batch->features);
+    if (batch->options & BATCH_MISSING)
+        table_allow_missing(table);
+    for (size_t i = 0; i < batch->features; i++)
+        if (batch->kinds[i] == CELL_CATEGORY)
+            table_set_category(table, i);
+}
+
+/* The kinds of the features, by the first row. */
+static bool find_kinds(struct batch *batch, struct error *error)
+{
+    struct table *table = batch->train.table;
+    batch->kinds = calloc(batch->features, sizeof *batch->kinds);
+    if (!batch->kinds)
+        return error_memory(error);
+    set_columns(batch, table);
+    if (!table_guess_categories(table, error))
+        return false;
+    for (size_t i = 0; i < batch->features; i++)
+        batch->kinds[i] = table_is_category(table, i) ? CELL_CATEGORY : CELL_NUMBER;
+    return true;
+}
+
+/* The test table's columns are what those of the training table are. */
+static void set_test_columns(struct batch *batch)
+{
+    struct table *table = batch->test.table;
+    table_forget_texts(table);
+    if (batch->options & BATCH_MISSING)
+        table_allow_missing(table);
+    for (size_t i = 0; i < batch->features; i++)
+        if (batch->kinds[batch->place[i]] == CELL_CATEGORY)
+            table_set_category(table, i);
+}
+
 static bool match_columns(struct batch *batch, struct error *error)
 {
     size_t columns = table_columns(batch->train.table);
@@ -131,9 +172,13 @@ static bool match_columns(struct batch *batch, struct error *error)
         return error_set(error, ERROR_UNUSABLE,
                          TRAIN_NAME ":1: one column is not enough: features, then the target");
     batch->features = columns - 1;
-    if (table_has_header(batch->train.table) && table_has_header(batch->test.table))
-        return match_by_name(batch, error);
-    return match_by_position(batch, error);
+    batch->names = table_column_names(batch->train.table);
+    bool by_name = table_has_header(batch->train.table) && table_has_header(batch->test.table);
+    if (!(by_name ? match_by_name(batch, error) : match_by_position(batch, error)) ||
+        !find_kinds(batch, error))
+        return false;
+    set_test_columns(batch);
+    return true;
 }
 
 /* One thread's share of the learning. */
@@ -145,18 +190,16 @@ struct learner {
 static bool reserve_row(struct learner *learner, const double *row, uint64_t line,
                         struct error *error)
 {
-    switch (folds_reserve(learner->folds, row)) {
-    case MOMENTS_OK:
+    struct error why;
+    size_t feature;
+    if (folds_reserve(learner->folds, row, &feature, &why))
         return true;
-    case MOMENTS_NO_MEMORY:
-        return error_memory(error);
-    case MOMENTS_TOO_WIDE:
-        break;
-    }
-    return error_set(error, ERROR_UNUSABLE,
-                     TRAIN_NAME ":%llu: the values of so many columns span too wide a range to be "
-                                "summed exactly",
-                     (unsigned long long)line);
+    if (feature == SIZE_MAX)
+        return error_set(error, why.kind, TRAIN_NAME ":%llu: %s", (unsigned long long)line,
+                         why.text);
+    return error_set(error, why.kind, TRAIN_NAME ":%llu: column %.100s %.300s",
+                     (unsigned long long)line, table_column_name(learner->table, feature),
+                     why.text);
 }
 
 static bool add_block(void *own, struct table_block *block, struct error *error)
@@ -208,7 +251,7 @@ static bool read_rows(struct batch *batch, const struct crew_work *work, struct 
 static bool merge(struct learner *learners, size_t count, struct error *error)
 {
     for (size_t i = 1; i < count; i++)
-        if (folds_merge(learners[0].folds, learners[i].folds) != MOMENTS_OK)
+        if (!folds_merge(learners[0].folds, learners[i].folds))
             return error_memory(error);
     return true;
 }
@@ -218,9 +261,9 @@ static bool learn_features(struct batch *batch, struct learner *learners, size_t
                            struct error *error)
 {
     static const struct crew_work work = {.work = add_block};
-    size_t parts = folds_parts(batch->features, batch->may_choose || batch->reports);
+    size_t parts = folds_parts(batch->features, batch->options & (BATCH_CHOOSE | BATCH_REPORT));
     for (size_t i = 0; i < count; i++)
-        if (!(learners[i].folds = folds_new(batch->features, parts)))
+        if (!(learners[i].folds = folds_new(batch->kinds, batch->features, parts)))
             return error_memory(error);
     return read_rows(batch, &work, learners, count, error) && merge(learners, count, error);
 }
@@ -240,19 +283,21 @@ static bool reopen(struct batch *batch, bool *again, struct error *error)
     input_close(&batch->train);
     if (!input_open(&batch->train, batch->directory, TRAIN_NAME, error))
         return false;
-    return table_columns(batch->train.table) == batch->features + 1 || changed_error(error);
+    if (table_columns(batch->train.table) != batch->features + 1)
+        return changed_error(error);
+    batch->names = table_column_names(batch->train.table);
+    set_columns(batch, batch->train.table);
+    return true;
 }
 
 static bool begin_terms(struct learner *learners, size_t count, struct error *error)
 {
-    struct folds_set set = {1, {learners[0].folds}};
-    struct moments *all = folds_set_moments(&set);
-    struct term_maps *maps = all ? term_maps_new(all) : NULL;
+    struct folds_set set = {1, {learners[0].folds}, NULL};
+    struct term_maps *maps = folds_set_maps(&set);
     bool ok = maps != NULL;
     for (size_t i = 0; ok && i < count; i++)
         ok = folds_begin_terms(learners[i].folds, maps);
     term_maps_free(maps);
-    moments_free(all);
     return ok || error_memory(error);
 }
 
@@ -275,26 +320,42 @@ static bool learn_terms(struct batch *batch, struct learner *learners, size_t co
 }
 
 /* Puts the name of the file, and of the column if it is about one, before what fit_new said. */
-static void name_fit_error(const struct batch *batch, size_t column, struct error *error)
+static void name_fit_error(const struct batch *batch, const struct encoding *encoding,
+                           size_t column, struct error *error)
 {
+    struct buffer name = {0};
     struct error cause = *error;
     if (cause.kind != ERROR_UNUSABLE)
         return;
     const char *what = column ? "column " : "the intercept";
-    const char *name = column ? table_column_name(batch->train.table, column - 1) : "";
-    error_set(error, cause.kind, TRAIN_NAME ": %s%s: %.200s", what, name, cause.text);
+    if (column > 0)
+        column_name(batch->names, encoding, column - 1, &name);
+    error_set(error, cause.kind, TRAIN_NAME ": %s%.*s: %.200s", what, (int)name.length,
+              name.length > 0 ? name.data : "", cause.text);
+    buffer_free(&name);
 }
 
-static bool fit(struct batch *batch, const struct folds_set *set, struct error *error)
+static bool fit_columns(struct batch *batch, const struct folds_set *set, struct error *error)
 {
     size_t column = 0;
-    if (batch->may_choose && !choose(&batch->choice, set, error))
+    if (batch->options & BATCH_CHOOSE && !choose(&batch->choice, set, error))
         return false;
     enum candidate chosen = batch->choice.candidate;
     batch->model = predictor_new(chosen, batch->choice.trials[chosen].penalty, set, &column, error);
     if (!batch->model)
-        name_fit_error(batch, column, error);
-    return batch->model && (!batch->reports || study_rows(&batch->study, set, batch->model, error));
+        name_fit_error(batch, set->encoding, column, error);
+    return batch->model && (!(batch->options & BATCH_REPORT) ||
+                            study_rows(&batch->study, set, batch->model, error));
+}
+
+static bool fit(struct batch *batch, struct folds *folds, struct error *error)
+{
+    struct folds_set set = {1, {folds}, NULL};
+    struct encoding *encoding = folds_set_encoding(&set, NULL);
+    set.encoding = encoding;
+    bool ok = encoding ? fit_columns(batch, &set, error) : error_memory(error);
+    encoding_free(encoding);
+    return ok;
 }
 
 static bool fit_rows(struct batch *batch, struct learner *learners, size_t count,
@@ -303,10 +364,10 @@ static bool fit_rows(struct batch *batch, struct learner *learners, size_t count
     struct folds *folds = learners[0].folds;
     if (folds_rows(folds) == 0)
         return error_set(error, ERROR_UNUSABLE, TRAIN_NAME ": no rows to learn from");
-    bool wants_terms =
-        batch->may_choose && folds->parts == FOLDS && folds_rows(folds) >= CHOICE_ROWS_MIN;
-    return (!wants_terms || learn_terms(batch, learners, count, error)) &&
-           fit(batch, &(struct folds_set){1, {folds}}, error);
+    bool wants_terms = batch->options & BATCH_CHOOSE && folds->parts == FOLDS &&
+                       folds_rows(folds) >= CHOICE_ROWS_MIN &&
+                       encoding_numbers(folds->encoding) > 0;
+    return (!wants_terms || learn_terms(batch, learners, count, error)) && fit(batch, folds, error);
 }
 
 static bool learn(struct batch *batch, struct error *error)
@@ -324,7 +385,7 @@ static bool learn(struct batch *batch, struct error *error)
 static bool review(struct batch *batch, struct error *error)
 {
     uint64_t rows = (uint64_t)batch->model->fit->rows;
-    if (!batch->reports)
+    if (!(batch->options & BATCH_REPORT))
         return true;
     if (!reopen(batch, &batch->has_residuals, error))
         return false;
@@ -342,17 +403,39 @@ struct worker {
     const struct batch *batch;
     struct file_writer *output; /* of all */
     struct buffer text;         /* the predictions of a block */
-    uint64_t rows, clipped;     /* how many it has made so far, and brought back into the range */
+    /* how many it has made so far, brought back into the range, and made of something unseen */
+    uint64_t rows, clipped, unseen;
 };
+
+static bool check_known(struct worker *worker, const double *x, uint64_t line, struct error *error)
+{
+    const struct batch *batch = worker->batch;
+    if (encoding_knows(batch->model->encoding, x))
+        return true;
+    worker->unseen++;
+    if (batch->options & BATCH_UNSEEN)
+        return true;
+    size_t j = 0;
+    while (encoding_knows_cell(batch->model->encoding, x, j))
+        j++;
+    return error_set(error, ERROR_UNUSABLE,
+                     TEST_NAME ":%llu: column %s: %s in " TRAIN_NAME
+                               "; UNSEEN=base predicts nevertheless",
+                     (unsigned long long)line, batch->names[j],
+                     isnan(x[j]) ? "the cell is empty, which none is" : "this level is not");
+}
 
 static bool predict_row(struct worker *worker, const double *row, uint64_t line,
                         struct error *error)
 {
     const struct batch *batch = worker->batch;
     double x[TABLE_COLUMNS_MAX];
+    x[batch->features] = 0; /* where the target would be */
     for (size_t i = 0; i < batch->features; i++)
         x[batch->place[i]] = row[i];
     bool clipped;
+    if (!check_known(worker, x, line, error))
+        return false;
     double prediction = predictor_predict(batch->model, x, &clipped);
     worker->clipped += clipped;
     if (!isfinite(prediction))
@@ -401,6 +484,7 @@ static bool predict_rows(struct batch *batch, struct file_writer *output, struct
     for (size_t i = 0; i < batch->threads; i++) {
         batch->predictions += workers[i].rows;
         batch->clipped += workers[i].clipped;
+        batch->unseen += workers[i].unseen;
         buffer_free(&workers[i].text);
     }
     return predicted;
@@ -411,14 +495,14 @@ static bool write_report(const struct batch *batch, struct error *error)
     struct report report = {.train_name = TRAIN_NAME,
                             .test_name = TEST_NAME,
                             .train = batch->train.table,
-                            .may_choose = batch->may_choose,
+                            .may_choose = batch->options & BATCH_CHOOSE,
                             .choice = &batch->choice,
                             .model = batch->model,
                             .study = &batch->study,
                             .residuals = batch->has_residuals ? &batch->residuals : NULL,
                             .predictions = batch->predictions,
                             .clipped = batch->clipped};
-    return !batch->reports || report_write(&report, batch->report_path, error);
+    return !(batch->options & BATCH_REPORT) || report_write(&report, batch->report_path, error);
 }
 
 /* The report comes first, so that the output is as it was when that fails. */
@@ -445,15 +529,18 @@ static double seconds_since(const struct timespec *begun)
 static void summarise_aliased(const struct batch *batch)
 {
     const char *before = "aliased, with coefficient 0: ";
-    if (batch->model->fit->rank == batch->features + 1)
+    const struct fit *fit = batch->model->fit;
+    struct buffer names = {0};
+    if (fit->rank == fit->features + 1)
         return;
-    for (size_t i = 0; i < batch->features; i++) {
-        if (batch->model->fit->aliased[i]) {
-            fprintf(stderr, "%s%s", before, table_column_name(batch->train.table, i));
+    for (size_t i = 0; i < fit->features; i++)
+        if (fit->aliased[i]) {
+            buffer_puts(&names, before);
+            column_name(batch->names, batch->model->encoding, i, &names);
             before = ", ";
         }
-    }
-    fputc('\n', stderr);
+    fprintf(stderr, "%.*s\n", (int)names.length, names.length > 0 ? names.data : "");
+    buffer_free(&names);
 }
 
 /* A figure need not exist: R² of a constant target, an error whose square is no double. */
@@ -487,7 +574,7 @@ static void summarise(const struct batch *batch)
     format_figure(fit->r2, r2);
     fprintf(stderr,
             TRAIN_NAME ": %lld rows, %zu features, rank %zu, mean squared error %s, R² %s\n",
-            (long long)fit->rows, fit->features, fit->rank, mse, r2);
+            (long long)fit->rows, batch->features, fit->rank, mse, r2);
     summarise_aliased(batch);
     summarise_choice(batch);
     fprintf(stderr, TEST_NAME ": %llu predictions in " OUTPUT_NAME ", %.2f seconds in all\n",
@@ -497,7 +584,12 @@ static void summarise(const struct batch *batch)
                 TEST_NAME ": %llu of them would be far beyond the targets seen, and were brought "
                           "back\n",
                 (unsigned long long)batch->clipped);
-    if (batch->reports)
+    if (batch->unseen > 0)
+        fprintf(stderr,
+                TEST_NAME ": %llu of them are of rows with something that " TRAIN_NAME
+                          " does not have\n",
+                (unsigned long long)batch->unseen);
+    if (batch->options & BATCH_REPORT)
         fputs(REPORT_NAME ": how good that is, in pictures, for a browser\n", stderr);
 }
 
@@ -522,14 +614,14 @@ bool batch_run_threads(const char *directory, unsigned options, unsigned threads
     if (!batch)
         return error_memory(error);
     batch->directory = directory;
-    batch->may_choose = options & BATCH_CHOOSE;
-    batch->reports = options & BATCH_REPORT;
+    batch->options = options;
     batch->threads = threads < CREW_MAX ? threads : CREW_MAX;
     clock_gettime(CLOCK_MONOTONIC, &batch->begun);
     bool done = run(batch, error);
     input_close(&batch->train);
     input_close(&batch->test);
     predictor_free(batch->model);
+    free(batch->kinds);
     study_free(&batch->study);
     residuals_free(&batch->residuals);
     free(batch);

@@ -17,10 +17,13 @@
  *
  * It takes as many threads as there are cores for it. The outcome does not depend on how many. */
 enum {
-    BATCH_CHOOSE = 1, /* by what predicts best (choice.h), not always by least squares; then the
-                         training table is read twice */
-    BATCH_REPORT = 2  /* DIRECTORY/report.html too (report.h); the training table is read once more,
-                         unless it is a pipe */
+    BATCH_CHOOSE = 1,  /* by what predicts best (choice.h), not always by least squares; then the
+                          training table is read twice */
+    BATCH_REPORT = 2,  /* DIRECTORY/report.html too (report.h); the training table is read once
+                          more, unless it is a pipe */
+    BATCH_MISSING = 4, /* cells may be empty */
+    BATCH_UNSEEN = 8   /* what the training table does not have is predicted as if it were the base
+                          level, or the mean */
 };
 bool batch_run(const char *directory, unsigned options, struct error *error);
 

@@ -1,7 +1,9 @@
 #include "binding.h"
 
 #include "quote.h"
+#include "symbols.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,7 @@ bool binding_begin(struct binding *binding, const struct schema *schema, bool wi
     binding->bound = 0;
     binding->problems[0] = '\0';
     binding->untold = 0;
+    binding->unseen = false;
     memset(binding->seen, 0, schema->count + 1);
     return true;
 }
@@ -40,7 +43,7 @@ bool binding_begin(struct binding *binding, const struct schema *schema, bool wi
 static void problem(struct binding *binding, const char *before, const char *name,
                     const char *after)
 {
-    char quoted[QUOTE_MAX], text[QUOTE_MAX + 64];
+    char quoted[QUOTE_MAX], text[2 * QUOTE_MAX + 200];
     size_t used = strlen(binding->problems);
     if (binding->untold > 0) {
         binding->untold++;
@@ -61,24 +64,96 @@ static long find_field(const struct binding *binding, const char *name)
     return schema_find(binding->schema, name);
 }
 
-void binding_value(struct binding *binding, const char *name, enum binding_value kind, double value)
+enum cell_kind binding_kind(const struct binding *binding, const char *name)
+{
+    long field = find_field(binding, name);
+    bool is_feature = field >= 0 && (size_t)field < binding->schema->count;
+    return is_feature ? binding->schema->kinds[field] : CELL_NUMBER;
+}
+
+/* The field of that name, if it is wanted and was not given before; else -1, and it is told. */
+static long take_field(struct binding *binding, const char *name)
 {
     long field = find_field(binding, name);
     if (field < 0) {
         problem(binding, name[0] == '_' ? "unknown option " : "unknown feature ", name, "");
-        return;
+        return -1;
     }
     if (binding->seen[field]) {
         problem(binding, "", name, " is repeated");
-        return;
+        return -1;
     }
     binding->seen[field] = 1;
     binding->bound++;
+    return field;
+}
+
+/* Whether the model knows of what field j has just become. */
+static void check_known(struct binding *binding, const char *name, size_t j, const char *after)
+{
+    if (!binding->known || encoding_knows_cell(binding->known, binding->row, j))
+        return;
+    binding->unseen = true;
+    if (!binding->unseen_allowed)
+        problem(binding, "", name, after);
+}
+
+static void bind_missing(struct binding *binding, const char *name, size_t field)
+{
+    binding->row[field] = NAN;
+    if (field == binding->schema->count)
+        problem(binding, "", name, " is not a number");
+    else if (!binding->missing_allowed)
+        problem(binding, "", name, " is missing, which MISSING=allow would allow");
+    else
+        check_known(binding, name, field, " is missing, which it never was in what was learnt");
+}
+
+void binding_value(struct binding *binding, const char *name, enum binding_value kind, double value)
+{
+    long field = take_field(binding, name);
+    if (field < 0)
+        return;
     binding->row[field] = value;
-    if (kind == BINDING_NOT_A_NUMBER)
+    if (kind == BINDING_MISSING)
+        bind_missing(binding, name, (size_t)field);
+    else if (binding_kind(binding, name) == CELL_CATEGORY)
+        problem(binding, "", name, " is not text");
+    else if (kind == BINDING_NOT_A_NUMBER)
         problem(binding, "", name, " is not a number");
     else if (kind == BINDING_TOO_LARGE)
         problem(binding, "", name, " is beyond the range of a double");
+}
+
+void binding_text(struct binding *binding, const char *name, const char *text)
+{
+    struct error error;
+    char after[ERROR_TEXT_MAX + 1], quoted[QUOTE_MAX];
+    long field = take_field(binding, name);
+    if (field < 0)
+        return;
+    if (binding_kind(binding, name) != CELL_CATEGORY) {
+        problem(binding, "", name, " is not a number");
+        return;
+    }
+    if (binding->known) {
+        binding->row[field] = symbol_code(text, strlen(text));
+        snprintf(after, sizeof after, " has no level %s", quote(quoted, text, strlen(text)));
+        check_known(binding, name, (size_t)field, after);
+    } else if (!symbol_keep(text, strlen(text), &binding->row[field], &error)) {
+        snprintf(after, sizeof after, " %s", error.text);
+        problem(binding, "", name, after);
+    }
+}
+
+void binding_cell(struct binding *binding, const char *name, double cell)
+{
+    long field = take_field(binding, name);
+    if (field < 0)
+        return;
+    binding->row[field] = cell;
+    if (isnan(cell))
+        bind_missing(binding, name, (size_t)field);
 }
 
 static void name_missing(struct binding *binding)

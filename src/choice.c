@@ -100,7 +100,7 @@ static bool try_ridge(struct trial *trial, enum candidate candidate, const struc
 {
     double errors[FOLDS][PENALTIES];
     enum terms_kind kind = TERMS_POLYNOMIAL;
-    size_t count = set->of[0]->features;
+    size_t count = folds_set_columns(set);
     if (candidate != RIDGE)
         kind = candidate_terms(candidate, set->of[0]->maps, &count);
     bool ok = true;
@@ -124,7 +124,7 @@ static bool try_least_squares(struct trial *trial, const struct folds_set *set, 
         if (!turn_least_squares(set, all_but(k), k, &trial->errors[k], error))
             return false;
     trial->error = mean_error(set, trial->errors);
-    trial->terms = set->of[0]->features;
+    trial->terms = folds_set_columns(set);
     return true;
 }
 

@@ -116,17 +116,27 @@ static bool read_paths(struct config *config, struct error *error)
     return true;
 }
 
+/* One of two words, the first by default. */
+static bool read_choice(const char *name, const char *first, const char *second, bool *is_second,
+                        struct error *error)
+{
+    const char *value = value_of(name);
+    char allowed[64];
+    snprintf(allowed, sizeof allowed, "%s or %s", first, second);
+    *is_second = value && strcmp(value, second) == 0;
+    return !value || *is_second || strcmp(value, first) == 0 || refuse(error, name, value, allowed);
+}
+
 static bool read_learning(struct config *config, struct error *error)
 {
-    const char *learn = value_of("LEARN");
-    config->learn_online = !learn || strcmp(learn, "online") == 0;
-    if (!config->learn_online && strcmp(learn, "build") != 0)
-        return refuse(error, "LEARN", learn, "online or build");
-    const char *model = value_of("MODEL");
-    config->may_choose = !model || strcmp(model, "auto") == 0;
-    if (!config->may_choose && strcmp(model, "linear") != 0)
-        return refuse(error, "MODEL", model, "linear or auto");
-    return true;
+    bool by_build, linear;
+    bool ok = read_choice("LEARN", "online", "build", &by_build, error) &&
+              read_choice("MODEL", "auto", "linear", &linear, error) &&
+              read_choice("MISSING", "refuse", "allow", &config->missing_allowed, error) &&
+              read_choice("UNSEEN", "refuse", "base", &config->unseen_allowed, error);
+    config->learn_online = ok && !by_build;
+    config->may_choose = ok && !linear;
+    return ok;
 }
 
 static bool read_workers(struct config *config, struct error *error)

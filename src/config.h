@@ -18,6 +18,8 @@ struct config {
     bool train_path_set;       /* TRAIN_FILE_PATH was set: the file must exist */
     bool learn_online;         /* LEARN=online */
     bool may_choose;           /* MODEL=auto: a build chooses the kind of model */
+    bool missing_allowed;      /* MISSING=allow: null and empty cells are learnt as such */
+    bool unseen_allowed;       /* UNSEEN=base: a level never learnt is predicted as the base */
     unsigned workers;          /* predict processes */
     uint64_t max_body;         /* bytes */
     uint64_t min_free;         /* bytes of free space below which writes are refused */

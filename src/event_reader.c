@@ -121,6 +121,31 @@ static enum event_result fetch_object(struct event_reader *reader, struct error 
     return EVENT_REFUSED;
 }
 
+bool event_reader_expect(struct event_reader *reader, const struct schema *schema,
+                         bool missing_allowed, struct error *error)
+{
+    struct table *table = reader->body.table;
+    if (reader->expects)
+        return true;
+    reader->binding.missing_allowed = missing_allowed;
+    reader->expects = true;
+    if (!reader->body.is_table)
+        return true;
+    for (size_t i = 0; i < table_columns(table); i++)
+        if (strcmp(table_column_name(table, i), SCHEMA_TARGET) == 0)
+            table_set_target(table, i);
+    if (missing_allowed)
+        table_allow_missing(table);
+    if (!schema)
+        return table_guess_categories(table, error);
+    for (size_t i = 0; i < table_columns(table); i++) {
+        long j = schema_find(schema, table_column_name(table, i));
+        if (j >= 0 && schema->kinds[j] == CELL_CATEGORY)
+            table_set_category(table, i);
+    }
+    return true;
+}
+
 enum event_result event_reader_fetch(struct event_reader *reader, struct error *error)
 {
     return reader->body.is_table ? fetch_row(reader, error) : fetch_object(reader, error);
@@ -149,6 +174,7 @@ bool event_reader_is_single(const struct event_reader *reader, size_t fetched)
 /* Collects names until the schema's limit is passed, which schema_new then reports. */
 struct names {
     const char *list[SCHEMA_FEATURES_MAX + 1];
+    enum cell_kind kinds[SCHEMA_FEATURES_MAX + 1];
     size_t count;
 };
 
@@ -157,10 +183,33 @@ static bool is_option(const char *name)
     return strcmp(name, id_option) == 0 || strcmp(name, time_option) == 0;
 }
 
-static void add_feature(struct names *names, const char *name)
+static void add_feature(struct names *names, const char *name, bool is_text)
 {
-    if (strcmp(name, SCHEMA_TARGET) != 0 && !is_option(name) && names->count <= SCHEMA_FEATURES_MAX)
-        names->list[names->count++] = name;
+    if (strcmp(name, SCHEMA_TARGET) == 0 || is_option(name) || names->count > SCHEMA_FEATURES_MAX)
+        return;
+    names->kinds[names->count] = is_text ? CELL_CATEGORY : CELL_NUMBER;
+    names->list[names->count++] = name;
+}
+
+/* Does a member of the first event tell whether it is a number or a category? */
+static bool tells_kind(const struct json *member, struct error *error)
+{
+    double ignored;
+    if (is_option(json_name(member)))
+        return true;
+    if (json_kind(member) == JSON_NULL)
+        return error_set(
+            error, ERROR_UNUSABLE,
+            "\"%.200s\" is null: nothing may be missing in the first event, which tells "
+            "what is a number and what is text",
+            json_name(member));
+    if (json_kind(member) == JSON_STRING &&
+        number_parse(json_string(member), strlen(json_string(member)), &ignored) == NUMBER_OK)
+        return error_set(error, ERROR_UNUSABLE,
+                         "\"%.200s\" is a number in quotes: send it without, or, if it is a "
+                         "category, begin with an event where it does not look like a number",
+                         json_name(member));
+    return true;
 }
 
 struct schema *event_reader_schema(const struct event_reader *reader, struct error *error)
@@ -168,12 +217,16 @@ struct schema *event_reader_schema(const struct event_reader *reader, struct err
     struct names names = {.count = 0};
     if (reader->body.is_table)
         for (size_t i = 0; i < table_columns(reader->body.table); i++)
-            add_feature(&names, table_column_name(reader->body.table, i));
+            add_feature(&names, table_column_name(reader->body.table, i),
+                        table_is_category(reader->body.table, i));
     else
         for (const struct json *member = json_first(reader->json); member;
-             member = json_next(member))
-            add_feature(&names, json_name(member));
-    return schema_new(names.list, names.count, error);
+             member = json_next(member)) {
+            if (!tells_kind(member, error))
+                return NULL;
+            add_feature(&names, json_name(member), json_kind(member) == JSON_STRING);
+        }
+    return schema_new(names.list, names.kinds, names.count, error);
 }
 
 void binding_object(struct binding *binding, const struct json *object, bool is_event)
@@ -182,7 +235,11 @@ void binding_object(struct binding *binding, const struct json *object, bool is_
         const char *name = json_name(member);
         if (is_event && is_option(name))
             continue;
-        if (json_kind(member) == JSON_BOOLEAN)
+        if (json_kind(member) == JSON_STRING)
+            binding_text(binding, name, json_string(member));
+        else if (json_kind(member) == JSON_NULL)
+            binding_value(binding, name, BINDING_MISSING, 0);
+        else if (json_kind(member) == JSON_BOOLEAN)
             binding_value(binding, name, BINDING_NUMBER, json_truth(member));
         else if (json_kind(member) != JSON_NUMBER)
             binding_value(binding, name, BINDING_NOT_A_NUMBER, 0);
@@ -273,8 +330,8 @@ static void bind_cells(struct event_reader *reader)
 {
     for (size_t i = 0; i < table_columns(reader->body.table); i++)
         if (i != reader->id_column)
-            binding_value(&reader->binding, table_column_name(reader->body.table, i),
-                          BINDING_NUMBER, reader->cells[i]);
+            binding_cell(&reader->binding, table_column_name(reader->body.table, i),
+                         reader->cells[i]);
 }
 
 bool event_reader_bind(struct event_reader *reader, const struct schema *schema,

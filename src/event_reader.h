@@ -31,6 +31,7 @@ struct event_reader {
     struct buffer id;      /* escaped, with its quotes */
     char time[TIMESTAMP_MAX];
     struct flat_object flat;
+    bool expects;  /* has been told what to expect */
     bool wants_id; /* refuses events without one; false unless set after event_reader_open */
 };
 
@@ -38,6 +39,11 @@ struct event_reader {
  * must stay where it is. */
 bool event_reader_open(struct event_reader *reader, struct request *request, struct error *error);
 void event_reader_close(struct event_reader *reader);
+
+/* What the columns of a table are, and whether something may be missing: to be called before the
+ * first fetch. `schema` NULL: the first row tells. Another call does nothing. */
+bool event_reader_expect(struct event_reader *reader, const struct schema *schema,
+                         bool missing_allowed, struct error *error);
 
 enum event_result {
     EVENT_FETCHED,

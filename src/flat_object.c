@@ -172,7 +172,8 @@ static bool take_value(struct flat_object *flat, struct cursor *cursor, const ch
     if (is_called("_time", name, length))
         return take_time(flat, cursor);
     long field = find_field(flat, *taken, name, length);
-    if (field < 0 || flat->seen[field] == flat->row_number)
+    if (field < 0 || flat->seen[field] == flat->row_number ||
+        ((size_t)field < flat->count && flat->schema->kinds[field] != CELL_NUMBER))
         return false;
     flat->seen[field] = flat->row_number;
     ++*taken;

@@ -33,20 +33,6 @@ struct term_maps *term_maps_of(const struct place *places, size_t features)
     return NULL;
 }
 
-struct term_maps *term_maps_new(const struct moments *moments)
-{
-    struct gram gram;
-    struct place places[FOLDS_FEATURES_MAX + 1];
-    size_t features = moments_features(moments);
-    if (features > FOLDS_FEATURES_MAX)
-        return NULL;
-    bool ok = gram_of_moments(&gram, moments);
-    for (size_t j = 0; ok && j <= features; j++)
-        places[j] = place_of(gram.mean[j], sqrt(gram.covariance[j * (features + 2)]));
-    gram_free(&gram);
-    return ok ? term_maps_of(places, features) : NULL;
-}
-
 struct term_maps *term_maps_share(struct term_maps *maps)
 {
     if (maps)
@@ -73,6 +59,20 @@ bool term_maps_equal(const struct term_maps *a, const struct term_maps *b)
     return equal;
 }
 
+const double *term_maps_row(const struct term_maps *maps, const struct encoding *encoding,
+                            const double *row, double room[static FOLDS_FEATURES_MAX])
+{
+    size_t used = 0;
+    if (encoding->is_plain && encoding_is_complete(encoding, row))
+        return row;
+    for (size_t j = 0; j < encoding->features; j++)
+        if (encoding->of[j].kind == CELL_NUMBER) {
+            room[used] = isnan(row[j]) ? maps->places[used].centre : row[j];
+            used++;
+        }
+    return room;
+}
+
 struct place term_maps_target(const struct term_maps *maps)
 {
     return maps->places[maps->features];
@@ -85,19 +85,30 @@ size_t folds_parts(size_t features, bool may_choose)
     return may_choose && features <= FOLDS_FEATURES_MAX ? FOLDS : 1;
 }
 
-struct folds *folds_new(size_t features, size_t parts)
+struct folds *folds_of(struct encoding *encoding, size_t parts)
 {
-    struct folds *folds = calloc(1, sizeof *folds);
-    bool ok = folds != NULL;
-    if (ok)
-        *folds = (struct folds){
-            .features = features, .parts = parts, .least = INFINITY, .greatest = -INFINITY};
+    struct folds *folds = encoding ? calloc(1, sizeof *folds) : NULL;
+    if (!folds) {
+        encoding_free(encoding);
+        return NULL;
+    }
+    *folds = (struct folds){.features = encoding->features,
+                            .parts = parts,
+                            .encoding = encoding,
+                            .least = INFINITY,
+                            .greatest = -INFINITY};
+    bool ok = true;
     for (size_t k = 0; ok && k < parts; k++)
-        ok = (folds->moments[k] = moments_new(features)) != NULL;
+        ok = (folds->moments[k] = moments_new(encoding->columns)) != NULL;
     if (ok)
         return folds;
     folds_free(folds);
     return NULL;
+}
+
+struct folds *folds_new(const enum cell_kind *kinds, size_t features, size_t parts)
+{
+    return folds_of(encoding_new(kinds, features), parts);
 }
 
 bool folds_begin_terms(struct folds *folds, struct term_maps *maps)
@@ -133,6 +144,7 @@ void folds_free(struct folds *folds)
     for (size_t k = 0; k < FOLDS; k++)
         moments_free(folds->moments[k]);
     folds_end_terms(folds);
+    encoding_free(folds->encoding);
     free(folds);
 }
 
@@ -149,25 +161,99 @@ static size_t part_of(const struct folds *folds, const double *row)
     return hash % folds->parts;
 }
 
-enum moments_result folds_reserve(struct folds *folds, const double *row)
+/* The columns become those of `encoding`, which is taken over, also on failure; NULL is one without
+ * memory. Column j was map[j]. */
+static bool arrange(struct folds *folds, struct encoding *encoding, const size_t *map)
 {
-    return moments_reserve(folds->moments[part_of(folds, row)], row);
+    struct moments *arranged[FOLDS] = {0};
+    bool ok = encoding != NULL;
+    for (size_t k = 0; ok && k < folds->parts; k++)
+        ok = (arranged[k] = moments_arrange(folds->moments[k], map, encoding->columns)) != NULL;
+    for (size_t k = 0; k < folds->parts; k++) {
+        moments_free(ok ? folds->moments[k] : arranged[k]);
+        folds->moments[k] = ok ? arranged[k] : folds->moments[k];
+    }
+    encoding_free(ok ? folds->encoding : encoding);
+    folds->encoding = ok ? encoding : folds->encoding;
+    return ok;
 }
 
-enum moments_result folds_reserve_accepted(struct folds *folds, const double *row)
+/* The same where the features stay. */
+static bool recode(struct folds *folds, struct encoding *encoding)
 {
-    return moments_reserve_accepted(folds->moments[part_of(folds, row)], row);
+    size_t map[ENCODING_ROOM];
+    if (encoding)
+        encoding_map(folds->encoding, encoding, map);
+    return arrange(folds, encoding, map);
+}
+
+static enum encoding_result extend(struct folds *folds, const double *row, bool limited,
+                                   size_t *feature)
+{
+    if (encoding_knows(folds->encoding, row))
+        return ENCODING_OK;
+    struct encoding *encoding = encoding_copy(folds->encoding);
+    enum encoding_result result =
+        encoding ? encoding_extend(encoding, row, limited, feature) : ENCODING_NO_MEMORY;
+    if (result == ENCODING_OK)
+        return recode(folds, encoding) ? ENCODING_OK : ENCODING_NO_MEMORY;
+    encoding_free(encoding);
+    return result;
+}
+
+static const double *columns_of(const struct folds *folds, const double *row,
+                                double room[static ENCODING_ROOM])
+{
+    return encoding_row(folds->encoding, row, NULL, room);
+}
+
+bool folds_reserve(struct folds *folds, const double *row, size_t *feature, struct error *error)
+{
+    double room[ENCODING_ROOM];
+    enum encoding_result extended = extend(folds, row, true, feature);
+    if (extended == ENCODING_LEVELS)
+        return error_set(error, ERROR_UNUSABLE,
+                         "has more than %d different values: is it a number, or an id?",
+                         ENCODING_LEVELS_MAX);
+    if (extended == ENCODING_COLUMNS)
+        return error_set(error, ERROR_UNUSABLE,
+                         "has a new value: all features together have too many, at most %d",
+                         ENCODING_COLUMNS_MAX);
+    *feature = SIZE_MAX;
+    if (extended == ENCODING_NO_MEMORY)
+        return error_memory(error);
+    switch (moments_reserve(folds->moments[part_of(folds, row)], columns_of(folds, row, room))) {
+    case MOMENTS_OK:
+        return true;
+    case MOMENTS_NO_MEMORY:
+        return error_memory(error);
+    case MOMENTS_TOO_WIDE:
+        break;
+    }
+    return error_set(error, ERROR_UNUSABLE,
+                     "the values span too wide a range to be summed exactly over so many features");
+}
+
+bool folds_reserve_accepted(struct folds *folds, const double *row)
+{
+    double room[ENCODING_ROOM];
+    size_t feature;
+    return extend(folds, row, false, &feature) == ENCODING_OK &&
+           moments_reserve_accepted(folds->moments[part_of(folds, row)],
+                                    columns_of(folds, row, room)) == MOMENTS_OK;
 }
 
 void folds_add(struct folds *folds, const double *row)
 {
-    moments_add(folds->moments[part_of(folds, row)], row);
+    double room[ENCODING_ROOM];
+    moments_add(folds->moments[part_of(folds, row)], columns_of(folds, row, room));
 }
 
 void folds_add_terms(struct folds *folds, const double *row)
 {
     const struct term_maps *maps = folds->maps;
-    double values[TERMS_MAX], y = row[folds->features];
+    double values[TERMS_MAX], room[FOLDS_FEATURES_MAX], y = row[folds->features];
+    const double *numbers = term_maps_row(maps, folds->encoding, row, room);
     size_t k = part_of(folds, row);
     int64_t target = term_sums_target(y, term_maps_target(maps));
     folds->term_rows++;
@@ -175,17 +261,38 @@ void folds_add_terms(struct folds *folds, const double *row)
     folds->greatest = y > folds->greatest ? y : folds->greatest;
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         if (maps->kinds[kind]) {
-            terms_values(maps->kinds[kind], row, values);
+            terms_values(maps->kinds[kind], numbers, values);
             term_sums_add(folds->sums[kind][k], values, target);
         }
 }
 
-enum moments_result folds_merge(struct folds *into, const struct folds *from)
+/* A copy of part k with those columns. */
+static struct moments *part_as(const struct folds *folds, size_t k, const struct encoding *encoding)
 {
-    enum moments_result result = MOMENTS_OK;
-    for (size_t k = 0; result == MOMENTS_OK && k < into->parts; k++)
-        result = moments_merge(into->moments[k], from->moments[k]);
-    return result;
+    size_t map[ENCODING_ROOM];
+    encoding_map(folds->encoding, encoding, map);
+    return moments_arrange(folds->moments[k], map, encoding->columns);
+}
+
+/* sum += part k, with the columns of `encoding`. */
+static bool add_part(struct moments *sum, const struct folds *folds, size_t k,
+                     const struct encoding *encoding)
+{
+    if (encoding_equal(folds->encoding, encoding))
+        return moments_merge(sum, folds->moments[k]) == MOMENTS_OK;
+    struct moments *part = part_as(folds, k, encoding);
+    bool ok = part && moments_merge(sum, part) == MOMENTS_OK;
+    moments_free(part);
+    return ok;
+}
+
+bool folds_merge(struct folds *into, const struct folds *from)
+{
+    bool ok = encoding_equal(into->encoding, from->encoding) ||
+              recode(into, encoding_union(into->encoding, from->encoding));
+    for (size_t k = 0; ok && k < into->parts; k++)
+        ok = add_part(into->moments[k], from, k, into->encoding);
+    return ok;
 }
 
 void folds_merge_terms(struct folds *into, struct folds *from)
@@ -204,6 +311,12 @@ int64_t folds_rows(const struct folds *folds)
     for (size_t k = 0; k < folds->parts; k++)
         rows += moments_rows(folds->moments[k]);
     return rows;
+}
+
+bool folds_reorder(struct folds *folds, const size_t *from)
+{
+    size_t map[ENCODING_ROOM];
+    return arrange(folds, encoding_reorder(folds->encoding, from, map), map);
 }
 
 /* ------------------------------------------------------------------ several as one */
@@ -225,16 +338,41 @@ bool folds_set_has_terms(const struct folds_set *set)
     return all;
 }
 
+struct encoding *folds_set_encoding(const struct folds_set *set, const struct encoding *like)
+{
+    struct encoding *all = encoding_copy(set->of[0]->encoding);
+    for (size_t i = 1; all && i < set->count; i++) {
+        struct encoding *more = encoding_union(all, set->of[i]->encoding);
+        encoding_free(all);
+        all = more;
+    }
+    if (all)
+        encoding_set_bases(all, like);
+    return all;
+}
+
+static const struct encoding *encoding_of(const struct folds_set *set)
+{
+    return set->encoding ? set->encoding : set->of[0]->encoding;
+}
+
+size_t folds_set_columns(const struct folds_set *set)
+{
+    return encoding_of(set)->columns;
+}
+
 struct moments *folds_set_some_moments(const struct folds_set *set, unsigned parts)
 {
-    struct moments *sum = moments_new(set->of[0]->features);
+    const struct encoding *encoding = encoding_of(set);
+    struct moments *sum = moments_new(encoding->columns);
+    bool ok = sum != NULL;
     for (size_t i = 0; i < set->count; i++)
-        for (size_t k = 0; sum && k < set->of[i]->parts; k++)
-            if (parts & folds_part(k) && moments_merge(sum, set->of[i]->moments[k]) != MOMENTS_OK) {
-                moments_free(sum);
-                sum = NULL;
-            }
-    return sum;
+        for (size_t k = 0; ok && k < set->of[i]->parts; k++)
+            ok = !(parts & folds_part(k)) || add_part(sum, set->of[i], k, encoding);
+    if (ok)
+        return sum;
+    moments_free(sum);
+    return NULL;
 }
 
 struct moments *folds_set_moments(const struct folds_set *set)
@@ -256,4 +394,35 @@ struct term_sums *folds_set_some_sums(const struct folds_set *set, enum terms_ki
 struct term_sums *folds_set_sums(const struct folds_set *set, enum terms_kind kind)
 {
     return folds_set_some_sums(set, kind, FOLDS_ALL);
+}
+
+/* Place j of the numbers: by the value's column. */
+static struct place place_of_number(const struct gram *gram, const struct encoding *encoding,
+                                    size_t i)
+{
+    size_t feature = encoding_number(encoding, i), j = 0;
+    while (encoding_column(encoding, j).feature != feature)
+        j++;
+    return place_of(gram->mean[j], sqrt(gram->covariance[j * (gram->count + 2)]));
+}
+
+struct term_maps *folds_set_maps(const struct folds_set *set)
+{
+    struct gram gram = {0};
+    struct place places[FOLDS_FEATURES_MAX + 1];
+    struct encoding *encoding = folds_set_encoding(set, NULL);
+    size_t numbers = encoding ? encoding_numbers(encoding) : 0;
+    struct folds_set all = *set;
+    all.encoding = encoding;
+    struct moments *moments = encoding ? folds_set_moments(&all) : NULL;
+    bool ok = moments && numbers <= FOLDS_FEATURES_MAX && gram_of_moments(&gram, moments);
+    for (size_t i = 0; ok && i < numbers; i++)
+        places[i] = place_of_number(&gram, encoding, i);
+    if (ok)
+        places[numbers] =
+            place_of(gram.mean[gram.count], sqrt(gram.covariance[gram.count * (gram.count + 2)]));
+    gram_free(&gram);
+    moments_free(moments);
+    encoding_free(encoding);
+    return ok ? term_maps_of(places, numbers) : NULL;
 }

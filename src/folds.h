@@ -1,12 +1,15 @@
 /* Folds: all that is learnt of a set of rows, in parts, so that each part can be predicted by what
  * the others know, without reading a row again. A row's part follows from its values alone.
  *
- * Sums of the features themselves come first (moments.h). The terms of models that are not linear
- * need to know where the columns lie, so that their sums begin when that is known; they are of the
- * rows added since. */
+ * Sums of the columns that the features are encoded as (encoding.h) come first (moments.h). The
+ * terms of models that are not linear are of the features that are numbers; they need to know where
+ * those lie, so that their sums begin when that is known, and are of the rows added since. What is
+ * missing lies at the centre there. */
 #ifndef TRENDLINE_FOLDS_H
 #define TRENDLINE_FOLDS_H
 
+#include "encoding.h"
+#include "error.h"
 #include "moments.h"
 #include "term_sums.h"
 #include "terms.h"
@@ -21,25 +24,27 @@ enum { FOLDS_FEATURES_MAX = 256 };
 struct term_maps {
     unsigned users;
     size_t features;
-    struct place *places;             /* of the features, and behind them of the target */
+    struct place *places;             /* of the features, all numbers; behind them of the target */
     struct terms *kinds[TERMS_KINDS]; /* by enum terms_kind; NULL: too many features */
 };
 
-/* Where the columns of these rows lie; NULL without memory, or with more than FOLDS_FEATURES_MAX
+/* `places`: features + 1 of them, copied. NULL without memory, or with more than FOLDS_FEATURES_MAX
  * features. */
-struct term_maps *term_maps_new(const struct moments *moments);
-/* `places`: features + 1 of them, copied. */
 struct term_maps *term_maps_of(const struct place *places, size_t features);
 /* One more user; each calls term_maps_free. NULL is fine for both. */
 struct term_maps *term_maps_share(struct term_maps *maps);
 void term_maps_free(struct term_maps *maps);
 bool term_maps_equal(const struct term_maps *a, const struct term_maps *b);
 struct place term_maps_target(const struct term_maps *maps);
+/* A row's numbers, as the maps' terms have them: in `room`, or the row itself. */
+const double *term_maps_row(const struct term_maps *maps, const struct encoding *encoding,
+                            const double *row, double room[static FOLDS_FEATURES_MAX]);
 
 /* ---- the sums */
 
 struct folds {
-    size_t features, parts; /* parts: FOLDS, or 1 where nothing will be chosen */
+    size_t features, parts;    /* parts: FOLDS, or 1 where nothing will be chosen */
+    struct encoding *encoding; /* of the rows so far; owned */
     struct moments *moments[FOLDS];
     struct term_maps *maps; /* NULL until there are sums of terms */
     struct term_sums *sums[TERMS_KINDS][FOLDS];
@@ -50,23 +55,31 @@ struct folds {
 /* How many parts folds of so many features have where a model may be chosen. */
 size_t folds_parts(size_t features, bool may_choose);
 
-/* Nothing is summed yet. NULL without memory. */
-struct folds *folds_new(size_t features, size_t parts);
+/* Nothing is summed yet. `kinds` as in encoding_new. NULL without memory. */
+struct folds *folds_new(const enum cell_kind *kinds, size_t features, size_t parts);
+/* The same with that encoding, which is taken over, also on failure; NULL is one without memory. */
+struct folds *folds_of(struct encoding *encoding, size_t parts);
 /* Sums of terms begin, of no rows; `maps` gets one more user. */
 bool folds_begin_terms(struct folds *folds, struct term_maps *maps);
 void folds_end_terms(struct folds *folds); /* forgets them */
 void folds_free(struct folds *folds);      /* NULL is fine */
 
-/* As moments_reserve, moments_reserve_accepted and moments_add, on the row's part. */
-enum moments_result folds_reserve(struct folds *folds, const double *row);
-enum moments_result folds_reserve_accepted(struct folds *folds, const double *row);
+/* Makes room for a row (encoding.h), so that adding it cannot fail. ERROR_UNUSABLE: it cannot be
+ * summed with the others; *feature is the one that the error is about, or SIZE_MAX. */
+bool folds_reserve(struct folds *folds, const double *row, size_t *feature, struct error *error);
+/* The same for a row that has been accepted before; false without memory. */
+bool folds_reserve_accepted(struct folds *folds, const double *row);
 void folds_add(struct folds *folds, const double *row);
 void folds_add_terms(struct folds *folds, const double *row);
 
-/* into += from: the features' sums, and those of terms. After MOMENTS_NO_MEMORY `into` is no longer
- * of use. */
-enum moments_result folds_merge(struct folds *into, const struct folds *from);
+/* into += from: the columns' sums, and those of terms. False without memory, and then `into` is no
+ * longer of use. */
+bool folds_merge(struct folds *into, const struct folds *from);
 void folds_merge_terms(struct folds *into, struct folds *from);
+
+/* Feature j becomes what feature from[j] was; there must be one part, as a row's follows from the
+ * order. False without memory. */
+bool folds_reorder(struct folds *folds, const size_t *from);
 
 int64_t folds_rows(const struct folds *folds);
 
@@ -74,12 +87,23 @@ int64_t folds_rows(const struct folds *folds);
 
 enum { FOLDS_SET_MAX = 2 };
 
-/* All have as many features and parts, and the same maps. */
+/* All have the same features, as many parts, and the same maps. */
 struct folds_set {
     size_t count;
     struct folds *of[FOLDS_SET_MAX];
+    const struct encoding *encoding; /* the columns that sums are wanted of; NULL: those of the
+                                        first one, which are then those of all */
 };
 
+/* The columns of all of them, with a base for each category as in encoding_set_bases. The caller's;
+ * NULL without memory. */
+struct encoding *folds_set_encoding(const struct folds_set *set, const struct encoding *like);
+
+/* Where their numbers lie: maps for terms. NULL without memory, or with more than
+ * FOLDS_FEATURES_MAX features. */
+struct term_maps *folds_set_maps(const struct folds_set *set);
+
+size_t folds_set_columns(const struct folds_set *set);
 int64_t folds_set_rows(const struct folds_set *set, size_t part);
 /* Whether terms were made of all rows. */
 bool folds_set_has_terms(const struct folds_set *set);

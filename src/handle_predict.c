@@ -1,6 +1,7 @@
 /* GET and POST /predict, GET /model, GET /readyz: everything that only reads the current model. */
 #include "binding.h"
 #include "body.h"
+#include "config.h"
 #include "event_reader.h"
 #include "flat_object.h"
 #include "handler.h"
@@ -26,12 +27,14 @@ struct options {
 };
 
 struct predict {
+    const struct config *config;
     struct options options; /* of the request */
     struct model_file model;
     struct binding binding;
     struct flat_object flat;
     struct buffer predictions;   /* doubles */
     struct buffer intervals;     /* doubles: half the widths, where they are wanted */
+    struct buffer unseen;        /* size_t: the rows with something that was never learnt */
     struct buffer contributions; /* a single row's, as they are answered; empty: not wanted */
     struct response response;
     bool looked;                     /* at the model's file, in this round of the loop */
@@ -64,6 +67,8 @@ static void answer_one(struct predict *predict, double prediction, double half)
         write_interval(&response->body, prediction, half);
     }
     buffer_append(&response->body, predict->contributions.data, predict->contributions.length);
+    if (predict->unseen.length > 0)
+        buffer_puts(&response->body, ", \"unseen\": true");
     buffer_puts(&response->body, "}\n");
 }
 
@@ -94,6 +99,13 @@ static void read_explained(struct option_reader *reader, const char *value)
 
 static void bind_text(struct binding *binding, const char *name, const char *value)
 {
+    if (binding_kind(binding, name) == CELL_CATEGORY || value[0] == '\0') {
+        if (value[0] == '\0')
+            binding_value(binding, name, BINDING_MISSING, 0);
+        else
+            binding_text(binding, name, value);
+        return;
+    }
     static const enum binding_value kinds[] = {[NUMBER_OK] = BINDING_NUMBER,
                                                [NUMBER_INVALID] = BINDING_NOT_A_NUMBER,
                                                [NUMBER_TOO_LARGE] = BINDING_TOO_LARGE};
@@ -127,6 +139,7 @@ static bool read_query(struct predict *predict, const char *query, struct bindin
     *options = (struct options){.level = 0};
     buffer_clear(&predict->intervals);
     buffer_clear(&predict->contributions);
+    buffer_clear(&predict->unseen);
     if (!http_query(query, read_pair, &reader, error))
         return false;
     if (reader.error.kind != ERROR_NONE) {
@@ -166,8 +179,10 @@ static bool predict_row(struct predict *predict, const double *row, double *pred
     *half = 0;
     if (!model_predict(model, row, prediction, error))
         return false;
+    double room[ENCODING_ROOM];
     if (predict->options.level > 0)
-        *half = inference_interval(model->fit, row, predict->options.scale);
+        *half = inference_interval(model->fit, predictor_columns(model->predictor, row, room),
+                                   predict->options.scale);
     if (predict->options.explained && model->predictor->count > 0)
         return error_set(error, ERROR_UNUSABLE,
                          "there are no contributions: the model is not linear in the features");
@@ -177,16 +192,34 @@ static bool predict_row(struct predict *predict, const double *row, double *pred
            error_set(error, ERROR_UNUSABLE, "the interval is beyond the range of a double");
 }
 
+/* Remembers that row `index` has something that was never learnt. */
+static void note_unseen(struct predict *predict, const double *row, size_t index)
+{
+    if (!encoding_knows(predict->model.model->predictor->encoding, row))
+        buffer_append(&predict->unseen, &index, sizeof index);
+}
+
+/* A binding to the model's features. */
+static bool begin_binding(struct predict *predict, struct error *error)
+{
+    const struct model *model = predict->model.model;
+    predict->binding.known = model->predictor->encoding;
+    predict->binding.missing_allowed = predict->config->missing_allowed;
+    predict->binding.unseen_allowed = predict->config->unseen_allowed;
+    return binding_begin(&predict->binding, model->schema, false, error);
+}
+
 /* ------------------------------------------------------------------ GET /predict */
 
 static bool predict_query(struct predict *predict, const char *query, struct error *error)
 {
     struct binding *binding = &predict->binding;
     double prediction, half;
-    if (!binding_begin(binding, predict->model.model->schema, false, error) ||
-        !read_query(predict, query, binding, error) || !binding_end(binding, error) ||
+    if (!begin_binding(predict, error) || !read_query(predict, query, binding, error) ||
+        !binding_end(binding, error) ||
         !predict_row(predict, binding->row, &prediction, &half, error))
         return false;
+    note_unseen(predict, binding->row, 0);
     answer_one(predict, prediction, half);
     return true;
 }
@@ -215,10 +248,11 @@ static bool keep_prediction(struct predict *predict, const double *row, struct e
         return error_set(error, ERROR_UNUSABLE, "_explain is for a single row");
     if (!predict_row(predict, row, &prediction, &half, error))
         return false;
+    note_unseen(predict, row, predicted(predict));
     buffer_append(&predict->predictions, &prediction, sizeof prediction);
     if (predict->options.level > 0)
         buffer_append(&predict->intervals, &half, sizeof half);
-    return !(predict->predictions.failed || predict->intervals.failed ||
+    return !(predict->predictions.failed || predict->intervals.failed || predict->unseen.failed ||
              predict->contributions.failed) ||
            error_memory(error);
 }
@@ -232,7 +266,7 @@ static bool predict_object(struct predict *predict, const char *text, size_t len
         return false;
     bool ok = json_kind(object) == JSON_OBJECT ||
               error_set(error, ERROR_UNUSABLE, "a row must be a JSON object of named numbers");
-    if (ok && (ok = binding_begin(binding, predict->model.model->schema, false, error)))
+    if (ok && (ok = begin_binding(predict, error)))
         binding_object(binding, object, false);
     json_free(object);
     return ok && binding_end(binding, error) && keep_prediction(predict, binding->row, error);
@@ -275,14 +309,40 @@ static bool place_columns(struct predict *predict, const struct table *table, si
                           struct error *error)
 {
     const struct schema *schema = predict->model.model->schema;
-    if (!binding_begin(&predict->binding, schema, false, error))
+    if (!begin_binding(predict, error))
         return false;
     for (size_t i = 0; i < table_columns(table); i++) {
         const char *name = table_column_name(table, i);
-        binding_value(&predict->binding, name, BINDING_NUMBER, 0);
+        binding_cell(&predict->binding, name, 0);
         place[i] = (size_t)schema_find(schema, name);
     }
     return binding_end(&predict->binding, error);
+}
+
+/* What is in the cells of each column. */
+static void set_columns(const struct predict *predict, struct table *table, const size_t *place)
+{
+    const struct schema *schema = predict->model.model->schema;
+    table_forget_texts(table);
+    if (predict->config->missing_allowed)
+        table_allow_missing(table);
+    for (size_t i = 0; i < table_columns(table); i++)
+        if (schema->kinds[place[i]] == CELL_CATEGORY)
+            table_set_category(table, i);
+}
+
+/* A row of a table against what the model knows. */
+static bool check_known(const struct predict *predict, const double *row, struct error *error)
+{
+    const struct model *model = predict->model.model;
+    const struct encoding *encoding = model->predictor->encoding;
+    size_t j = 0;
+    while (j < encoding->features && encoding_knows_cell(encoding, row, j))
+        j++;
+    return j == encoding->features || predict->config->unseen_allowed ||
+           error_set(error, ERROR_UNUSABLE, "\"%s\" %s", model->schema->names[j],
+                     isnan(row[j]) ? "is missing, which it never was in what was learnt"
+                                   : "has a level that was never learnt");
 }
 
 static bool predict_rows(struct predict *predict, struct body *body, struct error *error)
@@ -295,10 +355,11 @@ static bool predict_rows(struct predict *predict, struct body *body, struct erro
     if (!place_columns(predict, table, place, error))
         return false;
     row = predict->binding.row;
+    set_columns(predict, table, place);
     while ((result = table_next(table, cells, error)) == TABLE_ROW) {
         for (size_t i = 0; i < table_columns(table); i++)
             row[place[i]] = cells[i];
-        if (!keep_prediction(predict, row, error))
+        if (!check_known(predict, row, error) || !keep_prediction(predict, row, error))
             return at_index(error, predicted(predict));
     }
     return result == TABLE_END && (predicted(predict) > 0 || body_no_rows(error));
@@ -321,6 +382,15 @@ static void write_lines(const struct predict *predict, struct buffer *out)
     }
 }
 
+/* Ends the list before it, and begins that of the rows with something never learnt, if any. */
+static void write_unseen(const struct predict *predict, struct buffer *out)
+{
+    const size_t *rows = (const size_t *)predict->unseen.data;
+    size_t count = predict->unseen.length / sizeof *rows;
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(out, "%s%zu", i > 0 ? ", " : "], \"unseen\": [", rows[i]);
+}
+
 /* {"predictions": [1, 2]}, and "intervals": [[0.5, 1.5], [1, 3]]. */
 static void write_lists(const struct predict *predict, struct buffer *out)
 {
@@ -337,6 +407,7 @@ static void write_lists(const struct predict *predict, struct buffer *out)
         buffer_puts(out, i > 0 ? ", " : "");
         write_interval(out, predictions[i], halves[i]);
     }
+    write_unseen(predict, out);
     buffer_puts(out, "]}\n");
 }
 
@@ -482,6 +553,7 @@ static void close_predict(void *context)
     buffer_free(&predict->predictions);
     buffer_free(&predict->intervals);
     buffer_free(&predict->contributions);
+    buffer_free(&predict->unseen);
     buffer_free(&predict->response.body);
     free(predict);
 }
@@ -491,6 +563,7 @@ bool predict_handler(struct handler *handler, const struct config *config, struc
     struct predict *predict = calloc(1, sizeof *predict);
     if (!predict)
         return error_memory(error);
+    predict->config = config;
     if (!model_file_init(&predict->model, config->data_dir, error)) {
         free(predict);
         return false;

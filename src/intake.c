@@ -24,6 +24,8 @@ enum event_result intake_next(struct store *store, struct event_reader *reader, 
                               struct error *error)
 {
     const struct schema *schema = store_event_schema(store); /* once there, it stays */
+    if (!event_reader_expect(reader, store_schema(store), store_allows_missing(store), error))
+        return EVENT_BROKEN;
     if (schema && event_reader_next_flat(reader, schema, event))
         return EVENT_FETCHED;
     enum event_result result = event_reader_fetch(reader, error);

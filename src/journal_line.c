@@ -2,8 +2,10 @@
 
 #include "json.h"
 #include "number.h"
+#include "symbols.h"
 #include "timestamp.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -68,10 +70,13 @@ void line_write(const struct line_layout *layout, struct buffer *out, int64_t se
         buffer_append(out, event->id, event->id_length);
         buffer_puts(out, "\"");
     }
-    for (size_t i = 0; i <= layout->schema->count; i++) {
+    size_t features = layout->schema->count;
+    for (size_t i = 0; i < features; i++) {
         buffer_append(out, layout->keys[i].data, layout->keys[i].length);
-        json_write_number(out, event->row[i]);
+        schema_write_cell(layout->schema, event->row, i, out);
     }
+    buffer_append(out, layout->keys[features].data, layout->keys[features].length);
+    json_write_number(out, event->row[features]);
 }
 
 static uint32_t checksum(const char *text, size_t length)
@@ -151,6 +156,31 @@ static bool take_number(struct cursor *cursor, double *value)
     return number_parse(start, (size_t)(cursor->at - start), value) == NUMBER_OK;
 }
 
+/* The code of a level, which is a JSON string. */
+static bool take_level(struct cursor *cursor, double *code)
+{
+    const char *text, *start = cursor->at;
+    size_t length;
+    struct error ignored;
+    if (!take_literal(cursor, "\"") || !take_string(cursor, &text, &length))
+        return false;
+    if (!memchr(text, '\\', length))
+        return symbol_keep(text, length, code, &ignored);
+    struct json *string = json_parse(start, (size_t)(cursor->at - start), &ignored);
+    bool ok = string && json_kind(string) == JSON_STRING &&
+              symbol_keep(json_string(string), strlen(json_string(string)), code, &ignored);
+    json_free(string);
+    return ok;
+}
+
+static bool take_cell(struct cursor *cursor, enum cell_kind kind, double *cell)
+{
+    *cell = NAN;
+    if (take_literal(cursor, "null"))
+        return true;
+    return kind == CELL_CATEGORY ? take_level(cursor, cell) : take_number(cursor, cell);
+}
+
 /* The mark stands just before the checksum, and nothing that a client sends can: a name or an id
  * never holds an unescaped quote. */
 static size_t find_batch(const char *line, const char *end)
@@ -199,7 +229,9 @@ bool line_read(const struct line_layout *layout, const char *line, size_t length
         return false;
     for (size_t i = 0; i <= layout->schema->count; i++) {
         const struct buffer *key = &layout->keys[i];
-        if (!take_text(&cursor, key->data, key->length) || !take_number(&cursor, &layout->row[i]))
+        enum cell_kind kind = i < layout->schema->count ? layout->schema->kinds[i] : CELL_NUMBER;
+        if (!take_text(&cursor, key->data, key->length) ||
+            !take_cell(&cursor, kind, &layout->row[i]))
             return false;
     }
     int64_t batch;
@@ -214,13 +246,16 @@ struct schema *line_schema(const char *line, size_t length, struct error *error)
     if (!json)
         return NULL;
     const char *names[SCHEMA_FEATURES_MAX + 1];
+    enum cell_kind kinds[SCHEMA_FEATURES_MAX + 1];
     size_t count = 0;
     for (const struct json *member = json_first(json); member; member = json_next(member)) {
         const char *name = json_name(member);
-        if (name[0] != '_' && strcmp(name, SCHEMA_TARGET) != 0 && count <= SCHEMA_FEATURES_MAX)
-            names[count++] = name;
+        if (name[0] == '_' || strcmp(name, SCHEMA_TARGET) == 0 || count > SCHEMA_FEATURES_MAX)
+            continue;
+        kinds[count] = json_kind(member) == JSON_STRING ? CELL_CATEGORY : CELL_NUMBER;
+        names[count++] = name;
     }
-    struct schema *schema = schema_new(names, count, error);
+    struct schema *schema = schema_new(names, kinds, count, error);
     json_free(json);
     return schema;
 }

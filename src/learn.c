@@ -60,7 +60,9 @@ bool learn_read_train(const struct store *store, const struct config *config,
     }
     if (known && strcmp(known->source, source) == 0 && is_complete(store, known))
         return true;
-    struct train_wish wish = {.may_choose = config->may_choose, .order = store_event_schema(store)};
+    struct train_wish wish = {.may_choose = config->may_choose,
+                              .missing_allowed = config->missing_allowed,
+                              .order = store_event_schema(store)};
     wish.maps = store_maps(store, &wish.maps_schema);
     if (!train_read(config->train_path, &wish, train, error)) {
         error->kind = ERROR_CONFLICT;

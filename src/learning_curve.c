@@ -35,8 +35,8 @@ static bool judge_mean(const struct folds_set *set, unsigned parts, size_t judge
     bool ok = train && test;
     if (ok) {
         double learnt, mean, variance, unused;
-        gram_of_column(train, set->of[0]->features, &learnt, &unused);
-        gram_of_column(test, set->of[0]->features, &mean, &variance);
+        gram_of_column(train, folds_set_columns(set), &learnt, &unused);
+        gram_of_column(test, folds_set_columns(set), &mean, &variance);
         *squared = variance + (mean - learnt) * (mean - learnt);
     }
     moments_free(train);

@@ -40,6 +40,8 @@ static const char HELP[] =
     "  TRAIN_FILE_PATH  training rows to start from ($DATA_DIR/train.txt, if it is there)\n"
     "  LEARN            online: each event moves the model at once; build: only /build (online)\n"
     "  MODEL            auto: chosen by cross-validation; linear: least squares (auto)\n"
+    "  MISSING          allow: null and empty cells are learnt as missing; refuse (refuse)\n"
+    "  UNSEEN           base: levels never learnt are predicted as the base; refuse (refuse)\n"
     "  WORKERS          predict processes (the cores allowed, at least 2)\n"
     "  MAX_BODY         largest request body (16m)\n"
     "  MIN_FREE         below this much free space events are refused (64m)\n"
@@ -127,7 +129,8 @@ static bool sum(const struct config *config, struct error *error)
 
 static unsigned batch_options(const struct config *config)
 {
-    return config->may_choose ? BATCH_CHOOSE : 0;
+    return (config->may_choose ? BATCH_CHOOSE : 0) | (config->missing_allowed ? BATCH_MISSING : 0) |
+           (config->unseen_allowed ? BATCH_UNSEEN : 0);
 }
 
 static bool batch(const struct config *config, struct error *error)

@@ -1,6 +1,7 @@
 #include "model.h"
 
 #include "json.h"
+#include "levels.h"
 #include "model_inference.h"
 #include "model_terms.h"
 
@@ -37,39 +38,58 @@ static bool fit_model(struct model *model, enum candidate candidate, double pena
     if (!model->predictor && error->kind == ERROR_UNUSABLE)
         error_set(error, ERROR_UNUSABLE,
                   "the coefficient of \"%s\" is beyond the range of a double",
-                  column == 0 ? "intercept" : model->schema->names[column - 1]);
+                  column == 0 ? "intercept" : "?");
     return model->predictor != NULL;
+}
+
+static bool choose_kind(struct model *model, const struct folds_set *rows, struct error *error)
+{
+    struct choice choice;
+    if (!choose(&choice, rows, error))
+        return false;
+    for (size_t c = 0; c < CANDIDATES; c++)
+        if (choice.trials[c].terms > 0)
+            model->tried[c] = sqrt(choice.trials[c].error);
+    return fit_model(model, choice.candidate, choice.trials[choice.candidate].penalty, rows, error);
+}
+
+static bool keep_kind(struct model *model, const struct model *like, const struct folds_set *rows,
+                      struct error *error)
+{
+    memcpy(model->tried, like->tried, sizeof model->tried);
+    return fit_model(model, like->predictor->candidate, like->predictor->penalty, rows, error);
+}
+
+/* Of the kind and with the bases of `like`, or where that is NULL of the kind that predicts best.
+ */
+static struct model *make_model(const struct model *like, const struct schema *schema,
+                                const struct folds_set *rows, struct error *error)
+{
+    struct folds_set all = *rows;
+    struct model *model = new_model(schema);
+    struct encoding *encoding =
+        model ? folds_set_encoding(rows, like ? like->predictor->encoding : NULL) : NULL;
+    all.encoding = encoding;
+    bool ok = encoding
+                  ? (like ? keep_kind(model, like, &all, error) : choose_kind(model, &all, error))
+                  : error_memory(error);
+    encoding_free(encoding);
+    if (ok)
+        return model;
+    model_free(model);
+    return NULL;
 }
 
 struct model *model_choose(const struct schema *schema, const struct folds_set *rows,
                            struct error *error)
 {
-    struct choice choice;
-    struct model *model = new_model(schema);
-    bool ok = model ? choose(&choice, rows, error) : error_memory(error);
-    for (size_t c = 0; ok && c < CANDIDATES; c++)
-        if (choice.trials[c].terms > 0)
-            model->tried[c] = sqrt(choice.trials[c].error);
-    if (ok &&
-        fit_model(model, choice.candidate, choice.trials[choice.candidate].penalty, rows, error))
-        return model;
-    model_free(model);
-    return NULL;
+    return make_model(NULL, schema, rows, error);
 }
 
 struct model *model_like(const struct model *like, const struct schema *schema,
                          const struct folds_set *rows, struct error *error)
 {
-    struct model *model = new_model(schema);
-    if (!model) {
-        error_memory(error);
-        return NULL;
-    }
-    memcpy(model->tried, like->tried, sizeof model->tried);
-    if (fit_model(model, like->predictor->candidate, like->predictor->penalty, rows, error))
-        return model;
-    model_free(model);
-    return NULL;
+    return make_model(like, schema, rows, error);
 }
 
 void model_free(struct model *model)
@@ -94,7 +114,12 @@ bool model_predict(const struct model *model, const double *row, double *predict
 double model_contribution(const struct model *model, const double *row, size_t j)
 {
     const struct fit *fit = model->fit;
-    return fit->coefficients[j + 1].hi * (row[j] - fit->means[j]);
+    double room[ENCODING_ROOM], sum = 0;
+    const double *columns = predictor_columns(model->predictor, row, room);
+    for (size_t i = 0; i < fit->features; i++)
+        if (encoding_column(model->predictor->encoding, i).feature == j)
+            sum += fit->coefficients[i + 1].hi * (columns[i] - fit->means[i]);
+    return sum;
 }
 
 void model_time(char text[static MODEL_TIME_MAX])
@@ -116,10 +141,10 @@ static void write_aliased(const struct model *model, struct buffer *out)
 {
     const char *separator = "";
     buffer_puts(out, ",\n  \"aliased\": [");
-    for (size_t i = 0; i < model->schema->count; i++)
+    for (size_t i = 0; i < model->fit->features; i++)
         if (model->fit->aliased[i]) {
             buffer_puts(out, separator);
-            write_text(out, model->schema->names[i]);
+            column_write_name(model->schema->names, model->predictor->encoding, i, out);
             separator = ", ";
         }
     buffer_puts(out, "]");
@@ -133,10 +158,10 @@ static void write_coefficients(const struct model *model, bool high, const char 
     buffer_printf(out, "%s\"intercept\": ", indent);
     json_write_number(out, high ? coefficients[0].hi : coefficients[0].lo);
     buffer_printf(out, ",%s\"coefficients\": {", indent);
-    for (size_t i = 0; i < model->schema->count; i++) {
+    for (size_t i = 0; i < model->fit->features; i++) {
         const struct coefficient *coefficient = &coefficients[i + 1];
         buffer_printf(out, "%s%s  ", i ? "," : "", indent);
-        write_text(out, model->schema->names[i]);
+        column_write_name(model->schema->names, model->predictor->encoding, i, out);
         buffer_puts(out, ": ");
         json_write_number(out, high ? coefficient->hi : coefficient->lo);
     }
@@ -178,6 +203,7 @@ void model_write(const struct model *model, struct buffer *out)
     write_tried(model, out);
     buffer_puts(out, ",\n  \"features\": ");
     schema_write(model->schema, out);
+    levels_write(model->schema, model->predictor->encoding, "\n  ", out);
     buffer_puts(out, ",\n  \"target\": \"" SCHEMA_TARGET "\"");
     buffer_printf(out, ",\n  \"rows\": %lld,\n  \"events\": %lld,\n  \"rank\": %zu",
                   (long long)model->fit->rows, (long long)model->events, model->fit->rank);
@@ -223,29 +249,37 @@ static bool parse_coefficients(struct model *model, const struct json *json, boo
         !json_get_number(json, "intercept", high ? &coefficients[0].hi : &coefficients[0].lo))
         return false;
     const struct json *member = json_first(by_name);
-    for (size_t i = 0; i < model->schema->count; i++, member = json_next(member)) {
+    for (size_t i = 0; i < model->fit->features; i++, member = json_next(member)) {
         struct coefficient *coefficient = &coefficients[i + 1];
-        if (!member || json_kind(member) != JSON_NUMBER ||
-            strcmp(json_name(member), model->schema->names[i]) != 0)
+        if (!member || json_kind(member) != JSON_NUMBER)
             return false;
         *(high ? &coefficient->hi : &coefficient->lo) = json_number(member);
     }
     return true;
 }
 
-static bool parse_aliased(struct model *model, const struct json *list)
+/* ERROR_BUSY without memory. */
+static bool parse_aliased(struct model *model, const struct json *list, struct error *error)
 {
-    for (const struct json *item = json_first(list); item; item = json_next(item)) {
-        long feature =
-            json_kind(item) == JSON_STRING ? schema_find(model->schema, json_string(item)) : -1;
-        if (feature < 0)
-            return false;
-        model->fit->aliased[feature] = true;
+    struct buffer name = {0};
+    const struct json *item = json_first(list);
+    for (size_t i = 0; item && i < model->fit->features; i++) {
+        buffer_clear(&name);
+        column_name(model->schema->names, model->predictor->encoding, i, &name);
+        buffer_append(&name, "", 1);
+        if (name.failed)
+            break;
+        model->fit->aliased[i] =
+            json_kind(item) == JSON_STRING && strcmp(json_string(item), name.data) == 0;
+        item = model->fit->aliased[i] ? json_next(item) : item;
     }
-    return true;
+    if (name.failed)
+        error_memory(error);
+    buffer_free(&name);
+    return !item;
 }
 
-static bool parse_fit(struct model *model, const struct json *json)
+static bool parse_fit(struct model *model, const struct json *json, struct error *error)
 {
     struct fit *fit = model->fit;
     int64_t rank;
@@ -257,7 +291,7 @@ static bool parse_fit(struct model *model, const struct json *json)
     fit->mse = model_parse_figure(json, "mse");
     fit->r2 = model_parse_figure(json, "r2");
     const struct json *live = json_get_kind(json, "live", JSON_OBJECT);
-    return parse_aliased(model, aliased) && (!live || live_parse(&model->live, live)) &&
+    return parse_aliased(model, aliased, error) && (!live || live_parse(&model->live, live)) &&
            model_parse_inference(model, json);
 }
 
@@ -297,17 +331,21 @@ static bool parse_members(struct model *model, const struct json *json, struct e
                          "the features are missing or not what they should be");
     model->schema = schema;
     model->predictor = calloc(1, sizeof *model->predictor);
-    model->fit = fit_alloc(schema->count, error);
-    if (!model->predictor || !model->fit) {
-        fit_free(model->fit);
+    if (!model->predictor)
         return error_memory(error);
-    }
+    model->predictor->encoding = levels_parse(schema, json, true, error);
+    if (!model->predictor->encoding ||
+        !(model->fit = fit_alloc(model->predictor->encoding->columns, error)))
+        return false;
     model->predictor->fit = model->fit;
     if (!json_get_text(json, "created", model->created, sizeof model->created) ||
         !json_get_count(json, "version", &model->version) ||
         !json_get_count(json, "events", &model->events) || !parse_kind(model, json) ||
-        !parse_fit(model, json))
-        return error_set(error, ERROR_DAMAGED, "a field is missing or is not what it should be");
+        !parse_fit(model, json, error))
+        return error->kind == ERROR_BUSY
+                   ? false
+                   : error_set(error, ERROR_DAMAGED,
+                               "a field is missing or is not what it should be");
     return model->predictor->candidate > RIDGE ? model_parse_terms(model, json, error)
                                                : parse_linear(model, json, error);
 }

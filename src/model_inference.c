@@ -1,10 +1,10 @@
 #include "model_inference.h"
 
 #include "inference.h"
+#include "levels.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 void model_write_figure(struct buffer *out, const char *name, double value)
 {
@@ -20,8 +20,10 @@ double model_parse_figure(const struct json *json, const char *name)
 
 static void write_name(const struct model *model, size_t j, struct buffer *out)
 {
-    const char *name = j > 0 ? model->schema->names[j - 1] : "intercept";
-    json_write_string(out, name, strlen(name));
+    if (j > 0)
+        column_write_name(model->schema->names, model->predictor->encoding, j - 1, out);
+    else
+        buffer_puts(out, "\"intercept\"");
 }
 
 /* One line a coefficient. The intercept stands apart, for a feature may have that name too. */
@@ -44,7 +46,7 @@ static void write_coefficients(const struct model *model, const struct inference
                                struct buffer *out)
 {
     buffer_puts(out, ",\n  \"inference\": {\n    \"intercept\": ");
-    for (size_t j = 0; j <= model->schema->count; j++) {
+    for (size_t j = 0; j <= model->fit->features; j++) {
         struct coefficient_inference coefficient = inference_coefficient(model->fit, inference, j);
         if (j > 0) {
             buffer_puts(out, j > 1 ? ",\n      " : ",\n    \"coefficients\": {\n      ");
@@ -53,13 +55,13 @@ static void write_coefficients(const struct model *model, const struct inference
         }
         write_coefficient(&coefficient, out);
     }
-    buffer_puts(out, model->schema->count > 0 ? "\n    }\n  }" : "\n  }");
+    buffer_puts(out, model->fit->features > 0 ? "\n    }\n  }" : "\n  }");
 }
 
 static void write_means(const struct model *model, struct buffer *out)
 {
     buffer_puts(out, ",\n  \"means\": [");
-    for (size_t j = 0; j < model->schema->count; j++) {
+    for (size_t j = 0; j < model->fit->features; j++) {
         buffer_puts(out, j > 0 ? ", " : "");
         json_write_figure(out, model->fit->means[j]);
     }
@@ -71,8 +73,8 @@ static void write_inverse(const struct model *model, struct buffer *out)
     const char *separator = "";
     model_write_figure(out, "intercept_inverse", model->fit->intercept_inverse);
     buffer_puts(out, ",\n  \"inverse\": [");
-    for (size_t j = 0; j < model->schema->count; j++)
-        for (size_t k = j; k < model->schema->count; k++) {
+    for (size_t j = 0; j < model->fit->features; j++)
+        for (size_t k = j; k < model->fit->features; k++) {
             buffer_puts(out, separator);
             json_write_figure(out, fit_inverse(model->fit, j, k));
             separator = ", ";
@@ -91,7 +93,7 @@ void model_write_inference(const struct model *model, struct buffer *out)
     model_write_figure(out, "f_p", inference.f_p);
     model_write_figure(out, "variance", model->fit->variance);
     model_write_figure(out, "condition", model->fit->condition);
-    model_write_figure(out, "target_mean", model->fit->means[model->schema->count]);
+    model_write_figure(out, "target_mean", model->fit->means[model->fit->features]);
     write_means(model, out);
     if (!model->fit->inverse)
         return;
@@ -115,7 +117,7 @@ static bool parse_numbers(const struct json *list, double *numbers, size_t count
 bool model_parse_inference(struct model *model, const struct json *json)
 {
     struct fit *fit = model->fit;
-    size_t count = model->schema->count;
+    size_t count = model->fit->features;
     fit->variance = model_parse_figure(json, "variance");
     fit->condition = model_parse_figure(json, "condition");
     fit->means[count] = model_parse_figure(json, "target_mean");
@@ -136,14 +138,14 @@ void model_write_covariance(const struct model *model, struct buffer *out)
     struct inference inference;
     inference_of(model->fit, &inference);
     buffer_puts(out, "{\"names\": [");
-    for (size_t j = 0; j <= model->schema->count; j++) {
+    for (size_t j = 0; j <= model->fit->features; j++) {
         buffer_puts(out, j > 0 ? ", " : "");
         write_name(model, j, out);
     }
     buffer_puts(out, "], \"covariance\": [");
-    for (size_t j = 0; j <= model->schema->count; j++) {
+    for (size_t j = 0; j <= model->fit->features; j++) {
         buffer_puts(out, j > 0 ? "], [" : "[");
-        for (size_t k = 0; k <= model->schema->count; k++) {
+        for (size_t k = 0; k <= model->fit->features; k++) {
             buffer_puts(out, k > 0 ? ", " : "");
             json_write_figure(out, inference_covariance(model->fit, &inference, j, k));
         }

@@ -33,7 +33,7 @@ static void write_name(const struct model *model, size_t i, struct buffer *out)
         while (d + power < degree && factors[d + power] == factors[d])
             power++;
         buffer_puts(&name, d > 0 ? "*" : "");
-        buffer_puts(&name, model->schema->names[factors[d]]);
+        buffer_puts(&name, model->schema->names[encoding_number(predictor->encoding, factors[d])]);
         if (power > 1)
             buffer_printf(&name, "^%d", power);
     }
@@ -85,7 +85,8 @@ bool model_parse_terms(struct model *model, const struct json *json, struct erro
 {
     struct predictor *predictor = model->predictor;
     double intercept;
-    predictor->maps = places_parse(json_get_kind(json, "places", JSON_ARRAY), model->schema->count);
+    predictor->maps =
+        places_parse(json_get_kind(json, "places", JSON_ARRAY), schema_numbers(model->schema));
     if (!predictor->maps)
         return error_set(error, ERROR_DAMAGED, "the columns' places are not what they should be");
     predictor->kind = candidate_terms(predictor->candidate, predictor->maps, &predictor->count);

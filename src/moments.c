@@ -162,20 +162,20 @@ static size_t limbs_wanted(const struct moments *moments)
     return limbs > moments->limbs ? limbs : moments->limbs;
 }
 
-static enum moments_result set_limbs(struct moments *moments, size_t limbs)
+bool moments_widen(struct moments *moments, size_t limbs)
 {
     size_t count = entry_count(moments->count), old_limbs = moments->limbs;
     if (limbs == old_limbs)
-        return MOMENTS_OK;
+        return true;
     mp_limb_t *sums = malloc(count * limbs * sizeof *sums);
     if (!sums)
-        return MOMENTS_NO_MEMORY;
+        return false;
     for (size_t i = 0; i < count; i++)
         extend(sums + i * limbs, limbs, moments->sums + i * old_limbs, old_limbs);
     free(moments->sums);
     moments->sums = sums;
     moments->limbs = limbs;
-    return MOMENTS_OK;
+    return true;
 }
 
 /* Gives column `j` its wanted scale; the limbs are enough for it. */
@@ -192,11 +192,11 @@ static void rescale_column(struct moments *moments, size_t j)
 
 enum moments_result moments_rescale(struct moments *moments)
 {
-    enum moments_result result = set_limbs(moments, limbs_wanted(moments));
-    if (result == MOMENTS_OK)
-        for (size_t j = 0; j < moments->count; j++)
-            rescale_column(moments, j);
-    return result;
+    if (!moments_widen(moments, limbs_wanted(moments)))
+        return MOMENTS_NO_MEMORY;
+    for (size_t j = 0; j < moments->count; j++)
+        rescale_column(moments, j);
+    return MOMENTS_OK;
 }
 
 static bool scale_holds(struct scale scale, struct value value)

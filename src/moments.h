@@ -56,6 +56,11 @@ void moments_subtract(struct moments *moments, const double *row);
  * MOMENTS_NO_MEMORY no sum has changed. */
 enum moments_result moments_merge(struct moments *into, const struct moments *from);
 
+/* The sums of the same rows with their columns elsewhere: feature j is what map[j] was, or where
+ * that is SIZE_MAX one that is 0 in all rows. What map leaves out is forgotten. The caller's; NULL
+ * without memory. */
+struct moments *moments_arrange(const struct moments *moments, const size_t *map, size_t features);
+
 /* Whether both hold the same rows' sums, whatever the representation. */
 bool moments_equal(const struct moments *a, const struct moments *b);
 

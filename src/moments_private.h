@@ -46,6 +46,9 @@ mp_limb_t *moments_entry(const struct moments *moments, size_t j, size_t k);
  * the limbs for that, without changing a sum's value. On failure nothing has changed. */
 enum moments_result moments_rescale(struct moments *moments);
 
+/* Gives all sums so many limbs, at least those they have. False without memory. */
+bool moments_widen(struct moments *moments, size_t limbs);
+
 /* A sum in two's complement, times 2^count; what goes beyond the last limb is lost. */
 void limbs_shift_left(mp_limb_t *sum, size_t limbs, size_t count);
 bool limbs_negative(const mp_limb_t *sum, size_t limbs);

@@ -82,7 +82,7 @@ static bool fit_terms(struct predictor *predictor, const struct folds_set *set, 
     struct ridge ridge = {0};
     predictor->kind = candidate_terms(predictor->candidate, maps, &predictor->count);
     predictor->maps = term_maps_share(maps);
-    predictor->fit = fit_alloc(maps->features, error);
+    predictor->fit = fit_alloc(folds_set_columns(set), error);
     if (!predictor->fit)
         return false;
     struct term_sums *sums = folds_set_sums(set, predictor->kind);
@@ -94,7 +94,8 @@ static bool fit_terms(struct predictor *predictor, const struct folds_set *set, 
         struct place target = term_maps_target(maps);
         int unit = target.exponent - TARGET_BITS;
         predictor->fit->rows = gram.rows;
-        predictor->fit->means[maps->features] = target.centre + ldexp(gram.mean[gram.count], unit);
+        predictor->fit->means[predictor->fit->features] =
+            target.centre + ldexp(gram.mean[gram.count], unit);
         set_figures(predictor->fit, ldexp(ridge_error(&ridge, &gram), 2 * unit),
                     ldexp(gram.covariance[last], 2 * unit));
         set_range(predictor, set);
@@ -130,7 +131,10 @@ struct predictor *predictor_new(enum candidate candidate, double penalty,
     }
     predictor->candidate = candidate;
     predictor->penalty = penalty;
-    if (fit_kind(predictor, set, column, error))
+    predictor->encoding = encoding_copy(set->encoding ? set->encoding : set->of[0]->encoding);
+    if (!predictor->encoding)
+        error_memory(error);
+    else if (fit_kind(predictor, set, column, error))
         return predictor;
     predictor_free(predictor);
     return NULL;
@@ -140,6 +144,7 @@ void predictor_free(struct predictor *predictor)
 {
     if (!predictor)
         return;
+    encoding_free(predictor->encoding);
     fit_free(predictor->fit);
     term_maps_free(predictor->maps);
     free(predictor->weights);
@@ -148,20 +153,29 @@ void predictor_free(struct predictor *predictor)
 
 static double predict_by_terms(const struct predictor *predictor, const double *row)
 {
-    double values[TERMS_MAX], sum = predictor->intercept;
+    double values[TERMS_MAX], room[FOLDS_FEATURES_MAX], sum = predictor->intercept;
     const struct term_maps *maps = predictor->maps;
-    terms_values(maps->kinds[predictor->kind], row, values);
+    const double *numbers = term_maps_row(maps, predictor->encoding, row, room);
+    terms_values(maps->kinds[predictor->kind], numbers, values);
     for (size_t i = 0; i < predictor->count; i++)
         sum += predictor->weights[i] * values[i];
     struct place target = term_maps_target(maps);
     return target.centre + ldexp(sum, target.exponent - TARGET_BITS);
 }
 
+const double *predictor_columns(const struct predictor *predictor, const double *row,
+                                double room[static ENCODING_ROOM])
+{
+    return encoding_row(predictor->encoding, row, predictor->fit->means, room);
+}
+
 double predictor_predict(const struct predictor *predictor, const double *row, bool *clipped)
 {
+    double room[ENCODING_ROOM];
     *clipped = false;
     if (predictor->count == 0)
-        return fit_predict(predictor->fit->coefficients, row, predictor->fit->features);
+        return fit_predict(predictor->fit->coefficients, predictor_columns(predictor, row, room),
+                           predictor->fit->features);
     double prediction = predict_by_terms(predictor, row);
     double within = fmin(fmax(prediction, predictor->least), predictor->greatest);
     *clipped = within != prediction;

@@ -14,9 +14,10 @@
 
 struct predictor {
     enum candidate candidate;
-    struct fit *fit;        /* by feature, with figures; of terms only the figures hold */
-    struct term_maps *maps; /* one of its users; NULL without terms */
-    size_t count;           /* of terms; 0: it is linear in the features */
+    struct encoding *encoding; /* of rows; each category has its base */
+    struct fit *fit;           /* by column, with figures; of terms only the figures hold */
+    struct term_maps *maps;    /* one of its users; NULL without terms */
+    size_t count;              /* of terms; 0: it is linear in the columns */
     enum terms_kind kind;
     double *weights;  /* count: target units by term unit */
     double intercept; /* in target units */
@@ -25,12 +26,16 @@ struct predictor {
 };
 
 /* Of that candidate, with that penalty; there must be rows, and sums of its terms. NULL as in
- * fit_new. */
+ * fit_new. The set must have an encoding with bases, or all be plain. */
 struct predictor *predictor_new(enum candidate candidate, double penalty,
                                 const struct folds_set *set, size_t *column, struct error *error);
+/* A row's columns: in `room`, or the row itself. */
+const double *predictor_columns(const struct predictor *predictor, const double *row,
+                                double room[static ENCODING_ROOM]);
 void predictor_free(struct predictor *predictor);
 
-/* The prediction for a row of features; infinite when it is beyond the doubles. *clipped: the model
+/* The prediction for a row (encoding.h); what it does not know of it is the base level, or the mean
+ * of a number that is missing. Infinite when it is beyond the doubles. *clipped: the model
  * itself says something beyond the targets seen, which is brought back to the margin. */
 double predictor_predict(const struct predictor *predictor, const double *row, bool *clipped);
 

@@ -2,6 +2,7 @@
 
 #include "inference.h"
 #include "json.h"
+#include "levels.h"
 #include "model.h"
 
 #include <math.h>
@@ -129,9 +130,12 @@ static void write_coefficient(const struct report *report, const struct inferenc
 {
     const struct study *study = report->study;
     struct coefficient_inference sure = inference_coefficient(study->linear, inference, j);
-    const char *name = j > 0 ? table_column_name(report->train, j - 1) : "intercept";
     buffer_puts(out, "{");
-    write_text(out, "name", name);
+    name_member(out, "name");
+    if (j > 0)
+        column_write_name(table_column_names(report->train), report->model->encoding, j - 1, out);
+    else
+        buffer_puts(out, "\"intercept\"");
     write_figure(out, "estimate", study->linear->coefficients[j].hi);
     write_figure(out, "standard_error", sure.error);
     write_figure(out, "t", sure.t);
@@ -241,9 +245,9 @@ void report_write_json(const struct report *report, struct buffer *out)
     write_text(out, "train", report->train_name);
     write_text(out, "test", report->test_name);
     write_count(out, "rows", (uint64_t)fit->rows);
-    write_count(out, "features", fit->features);
+    write_count(out, "features", report->model->encoding->features);
     write_truth(out, "header", table_has_header(report->train));
-    write_text(out, "target", table_column_name(report->train, fit->features));
+    write_text(out, "target", table_column_name(report->train, report->model->encoding->features));
     write_count(out, "predictions", report->predictions);
     write_count(out, "clipped", report->clipped);
     write_model(report, out);

@@ -97,7 +97,7 @@ struct reader {
 static bool read_block(void *own, struct table_block *block, struct error *error)
 {
     struct reader *reader = own;
-    size_t features = reader->model->fit->features;
+    size_t features = reader->model->encoding->features;
     double row[TABLE_COLUMNS_MAX];
     enum table_result result;
     while ((result = table_block_next(reader->table, block, row, error)) == TABLE_ROW) {

@@ -1,7 +1,9 @@
 #include "schema.h"
 
+#include "symbols.h"
 #include "utf8.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,12 +49,16 @@ static bool sort_names(struct schema *schema, struct error *error)
     return true;
 }
 
-static bool fill(struct schema *schema, const char *const *names, size_t count, struct error *error)
+static bool fill(struct schema *schema, const char *const *names, const enum cell_kind *kinds,
+                 size_t count, struct error *error)
 {
     schema->names = calloc(count, sizeof *schema->names);
+    schema->kinds = calloc(count, sizeof *schema->kinds);
     schema->order = calloc(count, sizeof *schema->order);
-    if (!schema->names || !schema->order)
+    if (!schema->names || !schema->kinds || !schema->order)
         return error_memory(error);
+    if (kinds)
+        memcpy(schema->kinds, kinds, count * sizeof *kinds);
     for (schema->count = 0; schema->count < count; schema->count++) {
         if (!check_name(names[schema->count], error))
             return false;
@@ -63,7 +69,8 @@ static bool fill(struct schema *schema, const char *const *names, size_t count, 
     return sort_names(schema, error);
 }
 
-struct schema *schema_new(const char *const *names, size_t count, struct error *error)
+struct schema *schema_new(const char *const *names, const enum cell_kind *kinds, size_t count,
+                          struct error *error)
 {
     if (count == 0) {
         error_set(error, ERROR_UNUSABLE, "there must be at least one feature beside the target");
@@ -79,7 +86,7 @@ struct schema *schema_new(const char *const *names, size_t count, struct error *
         error_memory(error);
         return NULL;
     }
-    if (fill(schema, names, count, error))
+    if (fill(schema, names, kinds, count, error))
         return schema;
     schema_free(schema);
     return NULL;
@@ -88,7 +95,7 @@ struct schema *schema_new(const char *const *names, size_t count, struct error *
 struct schema *schema_copy(const struct schema *schema)
 {
     struct error ignored; /* a schema that exists is valid: only memory can fail */
-    return schema_new((const char *const *)schema->names, schema->count, &ignored);
+    return schema_new((const char *const *)schema->names, schema->kinds, schema->count, &ignored);
 }
 
 void schema_free(struct schema *schema)
@@ -98,6 +105,7 @@ void schema_free(struct schema *schema)
     for (size_t i = 0; i < schema->count; i++)
         free(schema->names[i]);
     free(schema->names);
+    free(schema->kinds);
     free(schema->order);
     free(schema);
 }
@@ -118,34 +126,67 @@ long schema_find(const struct schema *schema, const char *name)
     return -1;
 }
 
+size_t schema_numbers(const struct schema *schema)
+{
+    size_t numbers = 0;
+    for (size_t i = 0; i < schema->count; i++)
+        numbers += schema->kinds[i] == CELL_NUMBER;
+    return numbers;
+}
+
 void schema_write(const struct schema *schema, struct buffer *out)
 {
     buffer_puts(out, "[");
     for (size_t i = 0; i < schema->count; i++) {
+        bool category = schema->kinds[i] == CELL_CATEGORY;
         buffer_puts(out, i ? ", " : "");
+        buffer_puts(out, category ? "{\"category\": " : "");
         json_write_string(out, schema->names[i], strlen(schema->names[i]));
+        buffer_puts(out, category ? "}" : "");
     }
     buffer_puts(out, "]");
+}
+
+void schema_write_cell(const struct schema *schema, const double *row, size_t j, struct buffer *out)
+{
+    if (isnan(row[j])) {
+        buffer_puts(out, "null");
+    } else if (schema->kinds[j] == CELL_CATEGORY) {
+        const char *text = symbol_text(row[j]);
+        json_write_string(out, text, strlen(text));
+    } else {
+        json_write_number(out, row[j]);
+    }
 }
 
 struct schema *schema_parse(const struct json *array, struct error *error)
 {
     const char *names[SCHEMA_FEATURES_MAX + 1];
+    enum cell_kind kinds[SCHEMA_FEATURES_MAX + 1];
     size_t count = 0;
     for (const struct json *item = json_first(array); item && count <= SCHEMA_FEATURES_MAX;
-         item = json_next(item))
-        if (json_kind(item) == JSON_STRING)
-            names[count++] = json_string(item);
-    return schema_new(names, count, error);
+         item = json_next(item)) {
+        const struct json *name = item;
+        kinds[count] = CELL_NUMBER;
+        if (json_kind(item) == JSON_OBJECT) {
+            name = json_get_kind(item, "category", JSON_STRING);
+            kinds[count] = CELL_CATEGORY;
+        }
+        if (name && json_kind(name) == JSON_STRING)
+            names[count++] = json_string(name);
+    }
+    return schema_new(names, kinds, count, error);
 }
 
 bool schema_same_names(const struct schema *a, const struct schema *b)
 {
     if (a->count != b->count)
         return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (schema_find(b, a->names[i]) < 0)
+    for (size_t i = 0; i < a->count; i++) {
+        long place = schema_find(b, a->names[i]);
+        if (place < 0 || b->kinds[place] != a->kinds[i])
             return false;
+    }
     return true;
 }
 
@@ -154,7 +195,7 @@ bool schema_equal(const struct schema *a, const struct schema *b)
     if (a->count != b->count)
         return false;
     for (size_t i = 0; i < a->count; i++)
-        if (strcmp(a->names[i], b->names[i]) != 0)
+        if (strcmp(a->names[i], b->names[i]) != 0 || a->kinds[i] != b->kinds[i])
             return false;
     return true;
 }
@@ -173,10 +214,22 @@ static void list_missing(char *text, size_t size, const struct schema *of,
         snprintf(text, size, "none");
 }
 
+static const char *kind_name(enum cell_kind kind)
+{
+    return kind == CELL_CATEGORY ? "text" : "a number";
+}
+
 bool schema_difference(const struct schema *stored, const struct schema *other, const char *what,
                        struct error *error)
 {
     char missing[160], added[160];
+    for (size_t i = 0; i < stored->count; i++) {
+        long place = schema_find(other, stored->names[i]);
+        if (place >= 0 && other->kinds[place] != stored->kinds[i])
+            return error_set(
+                error, ERROR_CONFLICT, "%s: \"%.100s\" is %s, but %s in the stored events", what,
+                stored->names[i], kind_name(other->kinds[place]), kind_name(stored->kinds[i]));
+    }
     list_missing(missing, sizeof missing, stored, other);
     list_missing(added, sizeof added, other, stored);
     return error_set(error, ERROR_CONFLICT,

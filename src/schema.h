@@ -3,6 +3,7 @@
 #define TRENDLINE_SCHEMA_H
 
 #include "buffer.h"
+#include "encoding.h"
 #include "error.h"
 #include "json.h"
 
@@ -19,29 +20,40 @@ enum {
 
 struct schema {
     size_t count;
-    char **names;  /* `count` of them, in order; owned */
-    size_t *order; /* indexes sorted by name, for schema_find */
+    char **names;          /* `count` of them, in order; owned */
+    enum cell_kind *kinds; /* the same number; owned */
+    size_t *order;         /* indexes sorted by name, for schema_find */
 };
 
-/* Copies `count` names. Fails (ERROR_UNUSABLE) on a name that is empty, too long, not UTF-8, has a
- * control character, begins with `_`, is the target's or stands twice, on no names, on too many. */
-struct schema *schema_new(const char *const *names, size_t count, struct error *error);
+/* Copies `count` names, and kinds where they are not all numbers (NULL). Fails (ERROR_UNUSABLE) on
+ * a name that is empty, too long, not UTF-8, has a control character, begins with `_`, is the
+ * target's or stands twice, on no names, on too many. */
+struct schema *schema_new(const char *const *names, const enum cell_kind *kinds, size_t count,
+                          struct error *error);
 struct schema *schema_copy(const struct schema *schema); /* NULL without memory */
 void schema_free(struct schema *schema);
 
 /* Index of the feature called `name`, or -1. */
 long schema_find(const struct schema *schema, const char *name);
 
-/* As a JSON array of names, and back. */
+/* How many features are numbers. */
+size_t schema_numbers(const struct schema *schema);
+
+/* As a JSON array of names, and back; a category is an object {"category": "name"}. */
 void schema_write(const struct schema *schema, struct buffer *out);
 struct schema *schema_parse(const struct json *array, struct error *error);
 
-/* The same names, in whatever order. */
+/* Appends a row's cell of feature j: a number, a category's text, or null. */
+void schema_write_cell(const struct schema *schema, const double *row, size_t j,
+                       struct buffer *out);
+
+/* The same names and kinds, in whatever order. */
 bool schema_same_names(const struct schema *a, const struct schema *b);
-/* The same names in the same order. */
+/* The same names and kinds in the same order. */
 bool schema_equal(const struct schema *a, const struct schema *b);
 
-/* ERROR_CONFLICT that says which names only one side has, as "WHAT: …". */
+/* ERROR_CONFLICT that says which names only one side has, or what is of another kind, as
+ * "WHAT: …". */
 bool schema_difference(const struct schema *stored, const struct schema *other, const char *what,
                        struct error *error);
 

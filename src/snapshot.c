@@ -2,6 +2,7 @@
 
 #include "file.h"
 #include "json.h"
+#include "levels.h"
 #include "snapshot_sums.h"
 
 #include <stdio.h>
@@ -27,6 +28,7 @@ static void write_header(const struct snapshot *snapshot, struct buffer *out)
     json_write_string(out, snapshot->source, strlen(snapshot->source));
     buffer_puts(out, ",\"features\":");
     schema_write(snapshot->schema, out);
+    levels_write(snapshot->schema, snapshot->folds->encoding, "", out);
     buffer_puts(out, "}\n");
 }
 
@@ -83,7 +85,10 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
     snapshot->schema = schema_parse(features, error);
     if (!snapshot->schema)
         return false;
-    snapshot->folds = folds_new(snapshot->schema->count, format == FORMAT_PARTS ? FOLDS : 1);
+    struct encoding *encoding = levels_parse(snapshot->schema, header, false, error);
+    if (!encoding)
+        return false;
+    snapshot->folds = folds_of(encoding, format == FORMAT_PARTS ? FOLDS : 1);
     if (!snapshot->folds)
         return error_memory(error);
     moments_set_rows(snapshot->folds->moments[0], rows);

@@ -47,7 +47,7 @@ static void write_maps(const struct folds *folds, struct buffer *out)
     buffer_puts(out, " ");
     write_number(out, folds->term_rows > 0 ? folds->greatest : 0);
     buffer_puts(out, "\n");
-    for (size_t j = 0; j <= folds->features; j++) {
+    for (size_t j = 0; j <= folds->maps->features; j++) {
         buffer_puts(out, "place ");
         write_number(out, folds->maps->places[j].centre);
         buffer_printf(out, " %d\n", folds->maps->places[j].exponent);
@@ -157,9 +157,10 @@ static bool read_number(char **text, double *value)
 static bool read_places(struct folds *folds, struct lines *lines)
 {
     struct place places[FOLDS_FEATURES_MAX + 1];
-    if (folds->features > FOLDS_FEATURES_MAX)
+    size_t numbers = encoding_numbers(folds->encoding);
+    if (numbers > FOLDS_FEATURES_MAX)
         return false;
-    for (size_t j = 0; j <= folds->features; j++) {
+    for (size_t j = 0; j <= numbers; j++) {
         char *line = next_after(lines, "place"), *end;
         if (!line || !read_number(&line, &places[j].centre))
             return false;
@@ -168,7 +169,7 @@ static bool read_places(struct folds *folds, struct lines *lines)
             return false;
         places[j].exponent = (int)exponent;
     }
-    struct term_maps *maps = term_maps_of(places, folds->features);
+    struct term_maps *maps = term_maps_of(places, numbers);
     bool ok = maps && folds_begin_terms(folds, maps);
     term_maps_free(maps);
     return ok;

@@ -65,6 +65,11 @@ const struct schema *store_schema(const struct store *store)
     return store->train.schema ? store->train.schema : store->proposed;
 }
 
+bool store_allows_missing(const struct store *store)
+{
+    return store->config->missing_allowed;
+}
+
 int64_t store_events(const struct store *store)
 {
     return store->methods->events(store);
@@ -252,29 +257,28 @@ bool store_start_moments(struct store *store, const struct schema *schema, struc
     if (store->maps && !schema_equal(store->maps_schema, schema))
         drop_maps(store);
     folds_free(store->events);
-    store->events = folds_new(schema->count, folds_parts(schema->count, may_choose(store)));
+    store->events =
+        folds_new(schema->kinds, schema->count, folds_parts(schema->count, may_choose(store)));
     bool ok = store->events && (!store->maps || folds_begin_terms(store->events, store->maps));
     return ok || error_memory(error);
 }
 
-static bool reserve(struct folds *folds, const double *row, struct error *error)
+static bool reserve(const struct store *store, struct folds *folds, const double *row,
+                    struct error *error)
 {
-    switch (folds_reserve(folds, row)) {
-    case MOMENTS_OK:
+    struct error why;
+    size_t feature;
+    if (folds_reserve(folds, row, &feature, &why))
         return true;
-    case MOMENTS_NO_MEMORY:
-        return error_memory(error);
-    case MOMENTS_TOO_WIDE:
-        break;
-    }
-    return error_set(error, ERROR_UNUSABLE,
-                     "the values span too wide a range to be summed exactly over so many features");
+    if (feature == SIZE_MAX)
+        return error_set(error, why.kind, "%s", why.text);
+    return error_set(error, why.kind, "\"%s\" %s", store_schema(store)->names[feature], why.text);
 }
 
 bool store_reserve(struct store *store, const double *row, struct error *error)
 {
-    return reserve(store->events, row, error) &&
-           (!store->train.folds || reserve(store->train.folds, row, error));
+    return reserve(store, store->events, row, error) &&
+           (!store->train.folds || reserve(store, store->train.folds, row, error));
 }
 
 static void judge(struct store *store, const double *row)
@@ -287,7 +291,7 @@ static void judge(struct store *store, const double *row)
         !schema_equal(model->schema, store_schema(store)))
         return;
     live_add(&store->live, row[features], predictor_predict(model->predictor, row, &clipped),
-             model->fit->means[features]);
+             model->fit->means[model->fit->features]);
     store->judged = store->learnt + 1;
 }
 
@@ -326,7 +330,8 @@ bool store_parse_maps(struct store *store, const struct schema *schema, const ch
     struct json *json = json_parse(text, length, error);
     const struct json *names = json ? json_get_kind(json, "features", JSON_ARRAY) : NULL;
     struct schema *theirs = names ? schema_parse(names, error) : NULL;
-    *maps = theirs ? places_parse(json_get_kind(json, "places", JSON_ARRAY), theirs->count) : NULL;
+    *maps = theirs ? places_parse(json_get_kind(json, "places", JSON_ARRAY), schema_numbers(theirs))
+                   : NULL;
     json_free(json);
     bool ok = *maps || error_set(error, ERROR_DAMAGED, NO_PLACES);
     if (ok && (!schema || schema_equal(theirs, schema))) {
@@ -386,9 +391,7 @@ static bool make_maps(struct store *store, struct error *error)
     struct folds_set rows;
     if (!store_rows(store, &rows, error))
         return false;
-    struct moments *moments = folds_set_moments(&rows);
-    struct term_maps *maps = moments ? term_maps_new(moments) : NULL;
-    moments_free(moments);
+    struct term_maps *maps = folds_set_maps(&rows);
     bool ok = maps ? store->methods->save_maps(store, store_schema(store), maps, error)
                    : error_memory(error);
     term_maps_free(maps);
@@ -398,7 +401,8 @@ static bool make_maps(struct store *store, struct error *error)
 static bool has_no_terms(const struct store *store)
 {
     const struct schema *schema = store_schema(store);
-    return may_choose(store) && !store->maps && schema && schema->count <= FOLDS_FEATURES_MAX;
+    return may_choose(store) && !store->maps && schema && schema->count <= FOLDS_FEATURES_MAX &&
+           schema_numbers(schema) > 0;
 }
 
 bool store_follow_terms(struct store *store, struct error *error)

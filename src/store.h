@@ -39,6 +39,7 @@ bool store_catch_up(struct store *store, struct error *error);
 
 /* The features that events must have, or NULL while nothing has fixed them. */
 const struct schema *store_schema(const struct store *store);
+bool store_allows_missing(const struct store *store); /* MISSING=allow */
 int64_t store_events(const struct store *store); /* how many are stored: the last one's number */
 /* The schema of the events alone, or NULL while there are none. */
 const struct schema *store_event_schema(const struct store *store);

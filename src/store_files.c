@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +162,7 @@ static bool learn_event(struct files *store, const struct journal_event *event, 
     /* anew, because a first event of ours that was never stored may have had other features */
     if (store->base.learnt == 0 && !store_start_moments(&store->base, schema, error))
         return false;
-    if (folds_reserve_accepted(store->base.events, event->event.row) != MOMENTS_OK)
+    if (!folds_reserve_accepted(store->base.events, event->event.row))
         return error_memory(error);
     store_learn(&store->base, event->event.row);
     return true;
@@ -330,7 +331,8 @@ static bool compare_content(struct files *store, uint64_t offset, const struct e
                          (long long)stored.seq);
     *seq = stored.seq;
     for (size_t i = 0; i <= store_schema(&store->base)->count; i++)
-        if (stored.event.row[i] != event->row[i])
+        if (stored.event.row[i] != event->row[i] &&
+            !(isnan(stored.event.row[i]) && isnan(event->row[i])))
             return error_set(error, ERROR_CONFLICT,
                              "_id \"%.*s\" is already stored as event %lld with other content",
                              id_length < ID_SHOWN_MAX ? (int)id_length : ID_SHOWN_MAX, id,

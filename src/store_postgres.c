@@ -57,6 +57,7 @@ void replica_forget(struct replica *store)
     term_maps_free(store->base.maps);
     store->base.maps = NULL;
     buffer_clear(&store->positions);
+    buffer_clear(&store->texts);
     store->schema = NULL;
     store->base.events = NULL;
     store->base.learnt = store->snapshot_at = 0;
@@ -125,6 +126,8 @@ static void postgres_close(struct store *base)
     replica_forget(store);
     store_free_shared(base);
     buffer_free(&store->positions);
+    buffer_free(&store->texts);
+    buffer_free(&store->new_texts);
     buffer_free(&store->entries);
     buffer_free(&store->batch_ids);
     buffer_free(&store->rows);

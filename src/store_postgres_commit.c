@@ -4,7 +4,9 @@
 #include "number.h"
 #include "store_postgres_sql.h"
 #include "store_replica.h"
+#include "symbols.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -343,9 +345,11 @@ static void write_cells(const double *row, size_t columns, struct buffer *out)
     char text[NUMBER_TEXT_MAX];
     buffer_puts(out, out->length ? ",\"{" : "{\"{");
     for (size_t i = 0; i < columns; i++) {
-        size_t length = number_format(row[i], text);
         buffer_append(out, ",", i > 0);
-        buffer_append(out, text, length);
+        if (isnan(row[i]))
+            buffer_puts(out, "NaN");
+        else
+            buffer_append(out, text, number_format(row[i], text));
     }
     buffer_puts(out, "}\"");
 }
@@ -401,10 +405,40 @@ static size_t write_rows(const struct replica *store, struct columns *columns)
     return added;
 }
 
+static bool has_code(const struct buffer *codes, double code)
+{
+    const double *known = (const double *)codes->data;
+    size_t count = codes->length / sizeof *known, i = 0;
+    while (i < count && known[i] != code)
+        i++;
+    return i < count;
+}
+
+/* The levels of the batch that the database may not have: codes and texts as arrays, and the codes
+ * into store->new_texts. */
+static void find_texts(struct replica *store, struct buffer *codes, struct buffer *texts)
+{
+    const struct schema *schema = store_schema(&store->base);
+    char number[NUMBER_TEXT_MAX];
+    buffer_clear(&store->new_texts);
+    for (size_t i = 0; i < entry_count(store); i++)
+        for (size_t j = 0; j < schema->count; j++) {
+            double code = row_of(store, i)[j];
+            if (schema->kinds[j] != CELL_CATEGORY || isnan(code) || has_code(&store->texts, code) ||
+                has_code(&store->new_texts, code))
+                continue;
+            buffer_append(&store->new_texts, &code, sizeof code);
+            buffer_puts(codes, codes->length ? "," : "{");
+            buffer_append(codes, number, number_format(code, number));
+            write_element(texts, symbol_text(code));
+        }
+}
+
 /* The rest of the transaction, in one round trip; begins it too if there was no need yet. */
 static bool send_rows(struct replica *store, bool begun, size_t *added, struct error *error)
 {
     struct columns columns = {0};
+    struct buffer codes = {0}, texts = {0};
     char writer[INTEGER_MAX], from[INTEGER_MAX], to[INTEGER_MAX];
     *added = write_rows(store, &columns);
     const char *rows[] = {replica_integer(store->writer, writer),
@@ -414,17 +448,28 @@ static bool send_rows(struct replica *store, bool begun, size_t *added, struct e
                           end_array(&columns.cells),
                           end_array(&columns.times)};
     const char *advance[] = {writer, replica_integer(store->number + (int64_t)*added, to)};
-    bool ok = (rows[2] && rows[3] && rows[4] && rows[5]) || error_memory(error);
+    find_texts(store, &codes, &texts);
+    const char *new_texts[] = {end_array(&codes), end_array(&texts)};
+    bool ok = (rows[2] && rows[3] && rows[4] && rows[5] && new_texts[0] && new_texts[1] &&
+               !store->new_texts.failed) ||
+              error_memory(error);
     if (ok) {
         postgres_queue(store->postgres, begun ? "SELECT" : "BEGIN", 0, NULL);
         if (*added) {
             postgres_queue(store->postgres, SQL_ADD_ROWS, 6, rows);
             postgres_queue(store->postgres, SQL_ADVANCE, 2, advance);
         }
+        if (store->new_texts.length > 0)
+            postgres_queue(store->postgres, SQL_ADD_TEXTS, 2, new_texts);
         postgres_queue(store->postgres, "COMMIT", 0, NULL);
         ok = postgres_run(store->postgres, error);
     }
+    if (ok)
+        buffer_append(&store->texts, store->new_texts.data, store->new_texts.length);
+    store->texts.failed = false; /* what is not known to be there is sent again */
     free_columns(&columns);
+    buffer_free(&codes);
+    buffer_free(&texts);
     return ok;
 }
 

@@ -4,7 +4,9 @@
 #include "number.h"
 #include "store_postgres_sql.h"
 #include "store_replica.h"
+#include "symbols.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,12 +96,36 @@ static bool damaged(int64_t writer, int64_t number, struct error *error)
                      (long long)number, (long long)writer, "these features");
 }
 
-/* "{1,2.5}" into a row of `count` doubles. */
+/* The texts of the result's rows: a level's text must be known before a row has it. */
+static bool keep_texts(struct replica *store, struct error *error)
+{
+    buffer_clear(&store->texts);
+    for (size_t i = 0; i < postgres_rows(store->postgres, 0); i++) {
+        double code;
+        const char *text = postgres_text(store->postgres, 0, i, 1);
+        if (!symbol_keep(text, strlen(text), &code, error))
+            return false;
+        buffer_append(&store->texts, &code, sizeof code);
+    }
+    return !store->texts.failed || error_memory(error);
+}
+
+/* What is needed to read rows that are committed by now, whose texts were committed with them. */
+static bool load_texts(struct replica *store, struct error *error)
+{
+    return schema_numbers(store->schema) == store->schema->count ||
+           (replica_ask(store, SQL_TEXTS, 0, NULL, error) && keep_texts(store, error));
+}
+
+/* "{1,2.5,NaN}" into a row of `count` doubles. */
 static bool parse_cells(const char *text, double *row, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         size_t length = strcspn(++text, ",}");
-        if (number_parse(text, length, &row[i]) != NUMBER_OK)
+        bool is_missing = length == 3 && memcmp(text, "NaN", 3) == 0;
+        if (is_missing)
+            row[i] = NAN;
+        else if (number_parse(text, length, &row[i]) != NUMBER_OK)
             return false;
         text += length;
         if (*text != (i + 1 < count ? ',' : '}'))
@@ -110,7 +136,7 @@ static bool parse_cells(const char *text, double *row, size_t count)
 
 static bool learn_row(struct replica *store, const double *row, struct error *error)
 {
-    if (folds_reserve_accepted(store->base.events, row) != MOMENTS_OK)
+    if (!folds_reserve_accepted(store->base.events, row))
         return error_memory(error);
     store_learn(&store->base, row);
     return true;
@@ -146,6 +172,8 @@ bool replica_learn_tail(struct replica *store, struct position head, struct erro
                          "the database has gone back in time: reading all of it again");
     }
     if (!store->schema && !load_schema(store, error))
+        return false;
+    if (*number < head.number && !load_texts(store, error))
         return false;
     while (*number < head.number) {
         const char *values[] = {replica_integer(head.writer, writer),

@@ -5,7 +5,7 @@
 #ifndef TRENDLINE_STORE_POSTGRES_SQL_H
 #define TRENDLINE_STORE_POSTGRES_SQL_H
 
-#define SQL_VERSION "1"
+#define SQL_VERSION "2"
 
 /* All of it may be there already. One transaction at a time, by the advisory lock. */
 #define SQL_LOCK_MIGRATION "SELECT pg_advisory_xact_lock(hashtext('trendline migration'))"
@@ -19,6 +19,8 @@
     " one boolean PRIMARY KEY DEFAULT true CHECK (one), features jsonb NOT NULL);"                 \
     "CREATE TABLE IF NOT EXISTS trendline_terms ("                                                 \
     " one boolean PRIMARY KEY DEFAULT true CHECK (one), places text NOT NULL);"                    \
+    "CREATE TABLE IF NOT EXISTS trendline_texts ("                                                 \
+    " code float8 PRIMARY KEY, text text NOT NULL);"                                               \
     "CREATE TABLE IF NOT EXISTS trendline_writers ("                                               \
     " writer bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, number bigint NOT NULL DEFAULT 0);"  \
     "CREATE TABLE IF NOT EXISTS trendline_rows ("                                                  \
@@ -37,8 +39,12 @@
     " writers bigint[] NOT NULL, numbers bigint[] NOT NULL, snapshot text NOT NULL);"              \
     "CREATE OR REPLACE VIEW trendline_events AS"                                                   \
     " SELECT r.seq, r.time, r.id,"                                                                 \
-    "  (SELECT jsonb_object_agg(f.name, r.cells[f.place])"                                         \
-    "   FROM jsonb_array_elements_text(s.features) WITH ORDINALITY f(name, place)) AS features,"   \
+    "  (SELECT jsonb_object_agg(coalesce(f.name->>'category', f.name#>>'{}'),"                     \
+    "   CASE WHEN r.cells[f.place] = 'NaN' THEN NULL"                                              \
+    "   WHEN jsonb_typeof(f.name) = 'object' THEN"                                                 \
+    "    (SELECT to_jsonb(t.text) FROM trendline_texts t WHERE t.code = r.cells[f.place])"         \
+    "   ELSE to_jsonb(r.cells[f.place]) END)"                                                      \
+    "   FROM jsonb_array_elements(s.features) WITH ORDINALITY f(name, place)) AS features,"        \
     "  r.cells[cardinality(r.cells)] AS target"                                                    \
     " FROM trendline_rows r, trendline_schema s;"                                                  \
     "INSERT INTO trendline_meta VALUES (" SQL_VERSION ") ON CONFLICT DO NOTHING;"                  \
@@ -110,6 +116,11 @@
     "n.cells::float8[], coalesce(n.time, now()) "                                                  \
     "FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[]) "                        \
     "WITH ORDINALITY n(seq, id, cells, time, place) RETURNING seq"
+/* In the order of their codes, so that replicas do not wait for each other in a circle. */
+#define SQL_ADD_TEXTS                                                                              \
+    "INSERT INTO trendline_texts (code, text) SELECT code, text FROM "                             \
+    "unnest($1::float8[], $2::text[]) n(code, text) ORDER BY code ON CONFLICT DO NOTHING"
+#define SQL_TEXTS   "SELECT code, text FROM trendline_texts"
 #define SQL_ADVANCE "UPDATE trendline_writers SET number = $2 WHERE writer = $1"
 
 #define SQL_ADD_MODEL                                                                              \

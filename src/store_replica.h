@@ -33,9 +33,11 @@ struct replica {
     bool loaded;           /* since the start, or since the database turned out to be another */
     struct schema *schema; /* of the events; NULL while there are none */
     int64_t snapshot_at;
-    struct buffer positions; /* struct position */
-    int64_t revision;        /* of the train file's sums */
-    int64_t version;         /* of the newest model */
+    struct buffer positions;        /* struct position */
+    struct buffer texts, new_texts; /* doubles: the codes whose texts the database has, as far as
+                                       known; and of those being stored */
+    int64_t revision;               /* of the train file's sums */
+    int64_t version;                /* of the newest model */
 
     /* the session's */
     char server[SERVER_MAX]; /* when its server was started */

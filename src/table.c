@@ -4,14 +4,18 @@
 #include "line_reader.h"
 #include "number.h"
 #include "quote.h"
+#include "symbols.h"
 #include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum role { ROLE_NUMBER, ROLE_TARGET, ROLE_CATEGORY, ROLE_TEXT };
 
 struct table {
     struct line_reader lines;
@@ -21,8 +25,10 @@ struct table {
     bool header;
     size_t columns;
     char **column_names;
-    size_t text_column; /* SIZE_MAX: none */
-    struct cell text;   /* of the row last read */
+    enum role *roles; /* of the columns; one at most is ROLE_TEXT */
+    struct cell text; /* of the row last read */
+    bool missing_allowed;
+    bool forgets_texts; /* of categories */
 };
 
 struct line {
@@ -84,7 +90,8 @@ static bool survey(struct table *table, const char *line, size_t length, struct 
         return error_set(error, ERROR_TOO_LARGE, AT_FORMAT "%zu columns are too many: at most %d",
                          AT(table), table->columns, TABLE_COLUMNS_MAX);
     table->column_names = calloc(table->columns, sizeof *table->column_names);
-    return table->column_names ? true : error_memory(error);
+    table->roles = calloc(table->columns, sizeof *table->roles);
+    return (table->column_names && table->roles) || error_memory(error);
 }
 
 /* Writes the cell's text with doubled quotes made single; returns its end. */
@@ -215,7 +222,6 @@ static struct table *allocate(const char *name, struct error *error)
     struct table *table = calloc(1, sizeof *table);
     if (table) {
         table->file = -1;
-        table->text_column = SIZE_MAX;
         table->name = strdup(name);
         if (table->name)
             return table;
@@ -281,6 +287,7 @@ void table_free(struct table *table)
     for (size_t i = 0; table->column_names && i < table->columns; i++)
         free(table->column_names[i]);
     free(table->column_names);
+    free(table->roles);
     line_reader_free(&table->lines);
     if (table->file >= 0)
         close(table->file);
@@ -303,19 +310,49 @@ const char *table_column_name(const struct table *table, size_t column)
     return table->column_names[column];
 }
 
+/* The code of a category's cell. */
+static bool read_category(const struct table *table, struct cell cell, double *code,
+                          struct error *error)
+{
+    char text[2 * SYMBOL_LENGTH_MAX + 1];
+    size_t length = name_length(cell);
+    if (length <= SYMBOL_LENGTH_MAX)
+        unquote(cell, text);
+    if (!table->forgets_texts || length == 0 || length > SYMBOL_LENGTH_MAX)
+        return symbol_keep(text, length, code, error);
+    *code = symbol_code(text, length);
+    return true;
+}
+
+char *const *table_column_names(const struct table *table)
+{
+    return table->column_names;
+}
+
+static bool may_miss(const struct table *table, size_t column)
+{
+    return table->missing_allowed && table->roles[column] != ROLE_TARGET;
+}
+
 /* Describes what is wrong with a cell; true if nothing is. */
 static bool check_cell(const struct table *table, uint64_t line, size_t column, struct cell cell,
                        struct error *error)
 {
     double ignored;
     char quoted[QUOTE_MAX];
+    struct error why;
+    const char *name = table->column_names[column];
+    if (cell.length == 0)
+        return may_miss(table, column) ||
+               error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: the cell is empty",
+                         AT_LINE(table, line), name);
+    if (table->roles[column] == ROLE_CATEGORY)
+        return read_category(table, cell, &ignored, &why) ||
+               error_set(error, why.kind, AT_FORMAT "column %s: %s %.200s", AT_LINE(table, line),
+                         name, quote(quoted, cell.text, cell.length), why.text);
     enum number_result result = number_parse(cell.text, cell.length, &ignored);
     if (result == NUMBER_OK)
         return true;
-    const char *name = table->column_names[column];
-    if (cell.length == 0)
-        return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: the cell is empty",
-                         AT_LINE(table, line), name);
     const char *fault =
         result == NUMBER_TOO_LARGE ? "is out of the range of doubles" : "is not a number";
     return error_set(error, ERROR_UNUSABLE, AT_FORMAT "column %s: %s %s", AT_LINE(table, line),
@@ -349,7 +386,7 @@ static enum table_result explain(const struct table *table, const struct line *l
     struct cells cells = cells_of(line->text, line->length, table->delimiter);
     bool fine = check_count(table, line, error);
     for (size_t column = 0; fine && column < table->columns; column++)
-        fine = cells_next(&cells, &cell) && (column == table->text_column ||
+        fine = cells_next(&cells, &cell) && (table->roles[column] == ROLE_TEXT ||
                                              check_cell(table, line->number, column, cell, error));
     return TABLE_ERROR;
 }
@@ -359,13 +396,21 @@ static bool read_cell(const struct table *table, size_t column, struct cells *ce
                       struct cell *text)
 {
     struct cell cell;
+    struct error ignored;
     if (!cells_next(cells, &cell))
         return false;
-    if (column != table->text_column)
-        return number_parse(cell.text, cell.length, value) == NUMBER_OK;
-    *text = cell;
-    *value = 0;
-    return true;
+    if (table->roles[column] == ROLE_TEXT) {
+        *text = cell;
+        *value = 0;
+        return true;
+    }
+    if (cell.length == 0 && may_miss(table, column)) {
+        *value = NAN;
+        return true;
+    }
+    if (table->roles[column] == ROLE_CATEGORY)
+        return read_category(table, cell, value, &ignored);
+    return number_parse(cell.text, cell.length, value) == NUMBER_OK;
 }
 
 /* A number from delimiter to delimiter: the most frequent cell, gone through only once. If it is
@@ -383,7 +428,7 @@ static bool read_cells(const struct table *table, const struct line *line, doubl
     for (size_t column = 0; column < table->columns; column++) {
         if (!cells.more)
             return false;
-        if (column != table->text_column && read_number(&cells, &row[column]))
+        if (table->roles[column] <= ROLE_TARGET && read_number(&cells, &row[column]))
             continue;
         if (!read_cell(table, column, &cells, &row[column], text))
             return false;
@@ -453,7 +498,49 @@ void table_block_free(struct table_block *block)
 
 void table_set_text_column(struct table *table, size_t column)
 {
-    table->text_column = column;
+    table->roles[column] = ROLE_TEXT;
+}
+
+void table_set_category(struct table *table, size_t column)
+{
+    table->roles[column] = ROLE_CATEGORY;
+}
+
+void table_set_target(struct table *table, size_t column)
+{
+    table->roles[column] = ROLE_TARGET;
+}
+
+bool table_is_category(const struct table *table, size_t column)
+{
+    return table->roles[column] == ROLE_CATEGORY;
+}
+
+void table_forget_texts(struct table *table)
+{
+    table->forgets_texts = true;
+}
+
+void table_allow_missing(struct table *table)
+{
+    table->missing_allowed = true;
+}
+
+bool table_guess_categories(struct table *table, struct error *error)
+{
+    const char *line;
+    size_t length;
+    struct cell cell;
+    enum table_result result = next_line(table, &line, &length, error);
+    if (result != TABLE_ROW)
+        return result == TABLE_END;
+    struct cells cells = cells_of(line, length, table->delimiter);
+    for (size_t column = 0; column < table->columns && cells.more; column++)
+        if (cells_next(&cells, &cell) && cell.length > 0 && !is_number(cell) &&
+            table->roles[column] == ROLE_NUMBER)
+            table->roles[column] = ROLE_CATEGORY;
+    line_reader_back(&table->lines);
+    return true;
 }
 
 void table_text(const struct table *table, struct buffer *out)

@@ -4,7 +4,8 @@
  * line has no tab. Cells may stand in double quotes, a quote inside doubled, but not hold a line's
  * end. CRLF, a UTF-8 byte-order mark, a missing last newline and blank lines at the end are fine. A
  * first row with any cell that is not a number is a header: its names must be unique UTF-8 without
- * control characters. Memory does not grow with the rows.
+ * control characters. Cells are numbers, unless a column is said to be something else. Memory does
+ * not grow with the rows.
  *
  * All errors begin with "NAME:LINE: ", except that there is no line to tell for an empty table, or
  * when the bytes cannot be had. */
@@ -42,6 +43,7 @@ size_t table_columns(const struct table *table);
 bool table_has_header(const struct table *table);
 /* The header's cell; without a header a, b, …, z, aa, ab, …. Lives as long as the table. */
 const char *table_column_name(const struct table *table, size_t column);
+char *const *table_column_names(const struct table *table); /* all of them */
 
 enum table_result { TABLE_ROW, TABLE_END, TABLE_ERROR };
 
@@ -71,6 +73,18 @@ void table_block_free(struct table_block *block);
  * what it says, without quotes, until the next row is read. */
 void table_set_text_column(struct table *table, size_t column);
 void table_text(const struct table *table, struct buffer *out);
+
+/* Of a category's cell the row has the code of its text (symbols.h), which is kept unless the table
+ * was told to forget texts. */
+void table_set_category(struct table *table, size_t column);
+bool table_is_category(const struct table *table, size_t column);
+void table_forget_texts(struct table *table);
+/* A column that is always a number, and never empty. */
+void table_set_target(struct table *table, size_t column);
+/* Makes those other columns categories whose cell in the next row is text. */
+bool table_guess_categories(struct table *table, struct error *error);
+/* Lets cells be empty: the row has NaN then. */
+void table_allow_missing(struct table *table);
 
 uint64_t table_line(const struct table *table); /* line number of the row last read, from 1 */
 uint64_t

@@ -28,9 +28,12 @@ static struct schema *table_schema(const struct table *table, const char *name, 
     struct error why;
     size_t features = table_columns(table) - 1;
     const char *names[TABLE_COLUMNS_MAX];
-    for (size_t i = 0; i < features; i++)
+    enum cell_kind kinds[TABLE_COLUMNS_MAX];
+    for (size_t i = 0; i < features; i++) {
         names[i] = table_column_name(table, i);
-    struct schema *schema = schema_new(names, features, &why);
+        kinds[i] = table_is_category(table, i) ? CELL_CATEGORY : CELL_NUMBER;
+    }
+    struct schema *schema = schema_new(names, kinds, features, &why);
     if (!schema)
         error_set(error, why.kind, "%.150s:1: %.300s", name, why.text);
     return schema;
@@ -47,19 +50,16 @@ struct reading {
 static bool reserve_row(const struct reading *reading, const struct table *table, const double *row,
                         struct error *error)
 {
-    switch (folds_reserve(reading->train->folds, row)) {
-    case MOMENTS_OK:
+    struct error why;
+    size_t feature;
+    if (folds_reserve(reading->train->folds, row, &feature, &why))
         return true;
-    case MOMENTS_NO_MEMORY:
-        return error_memory(error);
-    case MOMENTS_TOO_WIDE:
-        break;
-    }
-    return error_set(
-        error, ERROR_UNUSABLE,
-        "%.150s:%llu: the values of so many columns span too wide a range to be summed "
-        "exactly",
-        reading->name, (unsigned long long)table_line(table));
+    if (feature == SIZE_MAX)
+        return error_set(error, why.kind, "%.150s:%llu: %.300s", reading->name,
+                         (unsigned long long)table_line(table), why.text);
+    return error_set(error, why.kind, "%.150s:%llu: column %.100s %.200s", reading->name,
+                     (unsigned long long)table_line(table), reading->train->schema->names[feature],
+                     why.text);
 }
 
 static bool read_rows(const struct reading *reading, struct table *table, struct error *error)
@@ -96,6 +96,23 @@ static bool order_columns(struct reading *reading, const struct schema *order, s
     return train->schema || error_memory(error);
 }
 
+/* Which columns are categories: as the events have it, or by the first row. */
+static bool begin_table(struct table *table, const struct train_wish *wish, struct error *error)
+{
+    size_t features = table_columns(table) - 1;
+    table_set_target(table, features);
+    if (wish->missing_allowed)
+        table_allow_missing(table);
+    if (!wish->order)
+        return table_guess_categories(table, error);
+    for (size_t i = 0; i < features; i++) {
+        long j = schema_find(wish->order, table_column_name(table, i));
+        if (j >= 0 && wish->order->kinds[j] == CELL_CATEGORY)
+            table_set_category(table, i);
+    }
+    return true;
+}
+
 static bool read_table(struct reading *reading, struct table *table, const struct train_wish *wish,
                        struct error *error)
 {
@@ -103,11 +120,14 @@ static bool read_table(struct reading *reading, struct table *table, const struc
     if (table_columns(table) < 2)
         return error_set(error, ERROR_UNUSABLE,
                          "%s: one column is not enough: features, then the target", reading->name);
+    if (!begin_table(table, wish, error))
+        return false;
     train->schema = table_schema(table, reading->name, error);
     if (!train->schema || !order_columns(reading, wish->order, error))
         return false;
     size_t features = train->schema->count;
-    train->folds = folds_new(features, folds_parts(features, wish->may_choose));
+    train->folds =
+        folds_new(train->schema->kinds, features, folds_parts(features, wish->may_choose));
     if (!train->folds)
         return error_memory(error);
     reading->sums = true;
@@ -124,23 +144,22 @@ static bool read_table(struct reading *reading, struct table *table, const struc
 }
 
 /* The terms, where the first reading has told where the columns lie. */
-static bool read_again(struct reading *reading, const char *path, struct error *error)
+static bool read_again(struct reading *reading, const char *path, const struct train_wish *wish,
+                       struct error *error)
 {
     struct folds *folds = reading->train->folds;
-    struct folds_set set = {1, {folds}};
-    if (folds->parts == 1 || folds->maps)
+    struct folds_set set = {1, {folds}, NULL};
+    if (folds->parts == 1 || folds->maps || schema_numbers(reading->train->schema) == 0)
         return true;
-    struct moments *moments = folds_set_moments(&set);
-    struct term_maps *maps = moments ? term_maps_new(moments) : NULL;
+    struct term_maps *maps = folds_set_maps(&set);
     bool ok = maps && folds_begin_terms(folds, maps);
     term_maps_free(maps);
-    moments_free(moments);
     if (!ok)
         return error_memory(error);
     struct table *table = table_open(path, error);
     reading->sums = false;
     reading->terms = true;
-    ok = table && read_rows(reading, table, error);
+    ok = table && begin_table(table, wish, error) && read_rows(reading, table, error);
     table_free(table);
     return ok &&
            (folds->term_rows == folds_rows(folds) ||
@@ -163,38 +182,10 @@ bool train_read(const char *path, const struct train_wish *wish, struct snapshot
     struct table *table = table_open(path, error);
     bool ok = table && read_table(&reading, table, wish, error);
     table_free(table);
-    ok = ok && read_again(&reading, path, error);
+    ok = ok && read_again(&reading, path, wish, error);
     if (!ok)
         snapshot_free(train);
     return ok;
-}
-
-/* The same sums with the columns where `schema` has them; the constant stays first, the target
- * last. */
-static struct moments *permute(const struct snapshot *train, const struct moments *sums,
-                               const struct schema *schema)
-{
-    size_t features = schema->count, from[SCHEMA_FEATURES_MAX + 2] = {0};
-    struct moments *moments = moments_new(features);
-    mpz_t sum;
-    if (!moments)
-        return NULL;
-    for (size_t i = 0; i < features; i++)
-        from[i + 1] = (size_t)schema_find(train->schema, schema->names[i]) + 1;
-    from[features + 1] = features + 1;
-    mpz_init(sum);
-    bool ok = true;
-    for (size_t j = 0; j < features + 2; j++)
-        for (size_t k = j; k < features + 2 && ok; k++) {
-            long exponent = moments_sum(sums, from[j], from[k], sum);
-            ok = moments_set_sum(moments, j, k, sum, exponent);
-        }
-    mpz_clear(sum);
-    moments_set_rows(moments, moments_rows(sums));
-    if (ok)
-        return moments;
-    moments_free(moments);
-    return NULL;
 }
 
 bool train_reorder(struct snapshot *train, const struct schema *schema, const char *path,
@@ -208,15 +199,15 @@ bool train_reorder(struct snapshot *train, const struct schema *schema, const ch
         return error_set(
             error, ERROR_BUSY,
             "the first event has fixed the order of the features meanwhile: try again");
+    size_t from[SCHEMA_FEATURES_MAX];
+    for (size_t i = 0; i < schema->count; i++)
+        from[i] = (size_t)schema_find(train->schema, schema->names[i]);
     struct schema *order = schema_copy(schema);
-    struct moments *moments = order ? permute(train, train->folds->moments[0], schema) : NULL;
-    if (!moments) {
+    if (!order || !folds_reorder(train->folds, from)) {
         schema_free(order);
         return error_memory(error);
     }
     schema_free(train->schema);
-    moments_free(train->folds->moments[0]);
     train->schema = order;
-    train->folds->moments[0] = moments;
     return true;
 }

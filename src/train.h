@@ -14,7 +14,8 @@ bool train_source(const char *path, char source[static SNAPSHOT_SOURCE_MAX], str
 
 /* How it is to be read. */
 struct train_wish {
-    bool may_choose; /* with folds and terms */
+    bool may_choose;      /* with folds and terms */
+    bool missing_allowed; /* cells may be empty */
     const struct schema
         *order;             /* the events' features, or NULL: its columns are put in that order */
     struct term_maps *maps; /* where terms are made from if it has the features of `maps_schema`.

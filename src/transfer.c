@@ -84,13 +84,14 @@ static void write_event(const struct exporter *export, int64_t seq, const struct
     buffer_puts(out, ",\"_time\":\"");
     buffer_puts(out, event->time);
     buffer_puts(out, "\"");
-    for (size_t i = 0; i <= export->schema->count; i++) {
-        const char *name = i < export->schema->count ? export->schema->names[i] : SCHEMA_TARGET;
+    for (size_t i = 0; i < export->schema->count; i++) {
         buffer_puts(out, ",");
-        json_write_string(out, name, strlen(name));
+        json_write_string(out, export->schema->names[i], strlen(export->schema->names[i]));
         buffer_puts(out, ":");
-        json_write_number(out, event->row[i]);
+        schema_write_cell(export->schema, event->row, i, out);
     }
+    buffer_puts(out, ",\"" SCHEMA_TARGET "\":");
+    json_write_number(out, event->row[export->schema->count]);
     buffer_puts(out, "}\n");
 }
 

@@ -59,20 +59,18 @@ static double *row_at(const struct data *data, size_t row)
 
 static struct folds *learn(const struct data *data, const bool *is_test)
 {
-    struct folds *folds = folds_new(data->columns - 1, FOLDS);
+    struct folds *folds = folds_new(NULL, data->columns - 1, FOLDS);
     if (!folds)
         die("out of memory");
     for (size_t i = 0; i < data->rows; i++)
         if (!is_test[i]) {
-            if (folds_reserve(folds, row_at(data, i)) != MOMENTS_OK)
+            if (!folds_reserve_accepted(folds, row_at(data, i)))
                 die("a row cannot be summed");
             folds_add(folds, row_at(data, i));
         }
-    struct moments *all = folds_set_moments(&(struct folds_set){1, {folds}});
-    struct term_maps *maps = all ? term_maps_new(all) : NULL;
+    struct term_maps *maps = folds_set_maps(&(struct folds_set){1, {folds}, NULL});
     if (!maps || !folds_begin_terms(folds, maps))
         die("out of memory");
-    moments_free(all);
     term_maps_free(maps);
     for (size_t i = 0; i < data->rows; i++)
         if (!is_test[i])
@@ -103,7 +101,7 @@ static double test_rmse(const struct data *data, const bool *is_test, enum candi
 
 static struct outcome measure(const struct data *data, const bool *is_test)
 {
-    struct folds_set set = {1, {learn(data, is_test)}};
+    struct folds_set set = {1, {learn(data, is_test)}, NULL};
     struct choice choice;
     struct error error;
     if (!choose(&choice, &set, &error))

@@ -65,5 +65,5 @@ check_equal "and no others" "" "$(grep -o quadratic <<<"$report")"
 wait
 rm "$train"
 
-check_equal "a wrong value" "trendline: MODEL=tree cannot be used: it must be linear or auto" "$(run_batch MODEL=tree)"
+check_equal "a wrong value" "trendline: MODEL=tree cannot be used: it must be auto or linear" "$(run_batch MODEL=tree)"
 check_report cli/auto

@@ -144,7 +144,7 @@ wide() {
 }
 { wide 1e300 1e-300 && wide 1e-300 1e300; } >"$train"
 wide 1 2 | cut -f 1-700 >"$test"
-check_contains "what the sums cannot hold" "1: train.tsv:2: the values of so many columns span" "$(run_batch)"
+check_contains "what the sums cannot hold" "1: train.tsv:2: the values span too wide a range" "$(run_batch)"
 
 rm "$test"
 check_equal "no test file" "1: cannot open $test: No such file or directory" "$(run_batch)"

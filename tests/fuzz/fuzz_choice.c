@@ -18,15 +18,13 @@ static void learn(struct lesson *lesson, const struct rows *rows, bool backwards
 {
     struct error error = {0};
     size_t column = 0;
-    lesson->set = (struct folds_set){1, {folds_new(rows->columns - 1, FOLDS)}};
+    lesson->set = (struct folds_set){1, {folds_new(NULL, rows->columns - 1, FOLDS)}, NULL};
     WANT(lesson->set.of[0]);
     for (size_t i = 0; i < rows->count; i++) {
-        WANT(folds_reserve(lesson->set.of[0], row_at(rows, backwards, i)) == MOMENTS_OK);
+        WANT(folds_reserve_accepted(lesson->set.of[0], row_at(rows, backwards, i)));
         folds_add(lesson->set.of[0], row_at(rows, backwards, i));
     }
-    struct moments *all = folds_set_moments(&lesson->set);
-    struct term_maps *maps = all ? term_maps_new(all) : NULL;
-    moments_free(all);
+    struct term_maps *maps = folds_set_maps(&lesson->set);
     WANT(maps && folds_begin_terms(lesson->set.of[0], maps));
     term_maps_free(maps);
     for (size_t i = 0; i < rows->count; i++)

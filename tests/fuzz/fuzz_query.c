@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const names[] = {"a", "b", "ü &="};
     struct visits visits = {0};
     struct error error = {0};
-    struct schema *schema = schema_new(names, 3, &error);
+    struct schema *schema = schema_new(names, NULL, 3, &error);
     char *query = strndup((const char *)data, size);
     bool ok = bind(query, schema, &visits, &error);
     for (size_t i = 0; ok && i < schema->count; i++)

@@ -24,7 +24,7 @@ static struct error journal_error;
 static inline struct schema *fixture_schema(void)
 {
     static const char *const names[] = {"a", "ü \"J*"};
-    return schema_new(names, FIXTURE_FEATURES, &journal_error);
+    return schema_new(names, NULL, FIXTURE_FEATURES, &journal_error);
 }
 
 static inline bool keep_event(void *context, const struct journal_event *event, struct error *error)

@@ -57,7 +57,7 @@ static inline enum store_outcome add_event(struct store *store, double a, double
     static const char *const names[] = {"a", "b"};
     double row[] = {a, b, target};
     if (!store_schema(store)) {
-        struct schema *schema = schema_new(names, 2, &store_error);
+        struct schema *schema = schema_new(names, NULL, 2, &store_error);
         CHECK(store_set_schema(store, schema, &store_error), "%s", store_error.text);
         schema_free(schema);
     }
@@ -80,7 +80,7 @@ static inline struct buffer sums_of(struct store *store)
     struct snapshot snapshot = {.schema = (struct schema *)store_schema(store)};
     if (!CHECK(store_rows(store, &rows, &store_error), "%s", store_error.text))
         return bytes;
-    snapshot.folds = folds_new(snapshot.schema->count, 1);
+    snapshot.folds = folds_new(NULL, snapshot.schema->count, 1);
     moments_free(snapshot.folds->moments[0]);
     snapshot.folds->moments[0] = folds_set_moments(&rows);
     if (CHECK(snapshot_write(&snapshot, "sums", &store_error), "%s", store_error.text)) {

@@ -48,18 +48,16 @@ struct lesson {
 static void learn(struct lesson *lesson, int count, int first, int step)
 {
     struct error error;
-    size_t column;
-    lesson->set = (struct folds_set){1, {folds_new(FEATURES, FOLDS)}};
+    size_t column, feature;
+    lesson->set = (struct folds_set){1, {folds_new(NULL, FEATURES, FOLDS)}, NULL};
     bool ok = lesson->set.of[0] != NULL;
     for (int i = 0, at = first; ok && i < count; i++, at = (at + step) % count) {
-        ok = folds_reserve(lesson->set.of[0], rows[at]) == MOMENTS_OK;
+        ok = folds_reserve(lesson->set.of[0], rows[at], &feature, &error);
         folds_add(lesson->set.of[0], rows[at]);
     }
-    struct moments *all = folds_set_moments(&lesson->set);
-    struct term_maps *maps = term_maps_new(all);
+    struct term_maps *maps = folds_set_maps(&lesson->set);
     ok = ok && maps && folds_begin_terms(lesson->set.of[0], maps);
     term_maps_free(maps);
-    moments_free(all);
     for (int i = 0, at = first; ok && i < count; i++, at = (at + step) % count)
         folds_add_terms(lesson->set.of[0], rows[at]);
     CHECK(ok && choose(&lesson->choice, &lesson->set, &error), "choosing");

@@ -200,7 +200,7 @@ int main(void)
 {
     struct flat_object flat = {0};
     struct error error;
-    schema = schema_new(NAMES, FIELDS - 1, &error);
+    schema = schema_new(NAMES, NULL, FIELDS - 1, &error);
     CHECK(schema && flat_object_begin(&flat, schema, true), "no memory");
     test_taken(&flat);
     test_left_alone(&flat);

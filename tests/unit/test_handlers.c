@@ -93,7 +93,7 @@ static void test_refused_events(void)
     post("{\"b\": 1, \"target\": 3}", 201, "{\"seq\": 1}\n"); /* none of those fixed the schema */
     post_refused("{\"a\": 1, \"target\": 1}", 422, "unknown feature \\\"a\\\"; missing");
     post_refused("{\"b\": \"1\", \"target\": 1}", 422, "\\\"b\\\" is not a number");
-    post_refused("{\"b\": null, \"target\": 1}", 422, "\\\"b\\\" is not a number");
+    post_refused("{\"b\": null, \"target\": 1}", 422, "\\\"b\\\" is missing");
     post_refused("{\"b\": 1e999, \"target\": 1}", 422, "\\\"b\\\" is beyond");
     post_refused("{\"b\": 1, \"b\": 1, \"target\": 1}", 422, "\\\"b\\\" is repeated");
     post_refused("{\"b\": 1, \"target\": 1, \"target\": 1}", 422, "\\\"target\\\" is repeated");
@@ -251,7 +251,8 @@ static void test_build_and_predict(void)
     get("a=1&b=2&c=3&a=1", 422,
         "{\"error\": \"unknown feature \\\"c\\\"; \\\"a\\\" is repeated\"}\n");
     get("a=&b=0x10", 422,
-        "{\"error\": \"\\\"a\\\" is not a number; \\\"b\\\" is not a number\"}\n");
+        "{\"error\": \"\\\"a\\\" is missing, which MISSING=allow would allow; \\\"b\\\" is not a "
+        "number\"}\n");
     get("a=nan&b=1e999", 422,
         "{\"error\": \"\\\"a\\\" is not a number; \\\"b\\\" is beyond the range of a double\"}\n");
     get("a=1&b=2&target=1", 422, "{\"error\": \"unknown feature \\\"target\\\"\"}\n");
@@ -298,8 +299,9 @@ static void test_predict_bodies(void)
     predict_many("text/tab-separated-values", "a\r\n1", 200, "3\n");
     predict_many(json, "{\"b\": 2}", 422,
                  "{\"error\": \"unknown feature \\\"b\\\"; missing feature \\\"a\\\"\"}\n");
-    predict_many(json, "[{\"a\": 2}, {\"a\": null}]", 422,
-                 "{\"error\": \"at index 1: \\\"a\\\" is not a number\"}\n");
+    predict_many(
+        json, "[{\"a\": 2}, {\"a\": null}]", 422,
+        "{\"error\": \"at index 1: \\\"a\\\" is missing, which MISSING=allow would allow\"}\n");
     predict_many("text/csv", "a,b\n1,2\n", 422, "{\"error\": \"unknown feature \\\"b\\\"\"}\n");
     predict_many("text/csv", "a\n1\nx\n", 422,
                  "{\"error\": \"body:3: column a: \\\"x\\\" is not a number\"}\n");

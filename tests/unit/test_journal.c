@@ -134,7 +134,7 @@ static void test_schema_is_the_first_line_s(void)
 {
     static const char *const names[] = {"x"};
     scratch_empty();
-    struct schema *other = schema_new(names, 1, &journal_error), *schema = fixture_schema();
+    struct schema *other = schema_new(names, NULL, 1, &journal_error), *schema = fixture_schema();
     struct journal *a = journal_open(".", &journal_error), *b = journal_open(".", &journal_error);
     CHECK(journal_set_schema(a, other, &journal_error), "%s", journal_error.text);
     CHECK(!journal_schema(a), "no event has fixed it");

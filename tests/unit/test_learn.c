@@ -74,7 +74,7 @@ static void test_reorder(void)
 {
     static const char *const names[] = {"c", "a", "b"};
     struct snapshot train, wanted;
-    struct schema *schema = schema_new(names, 3, &store_error);
+    struct schema *schema = schema_new(names, NULL, 3, &store_error);
     scratch_empty();
     put_text("train.txt", "a\tb\tc\ty\n1\t-2\t0\t3\n-1\t2\t0\t1e-20\n0\t0\t1e300\t7\n");
     put_text("other.txt", "c\ta\tb\ty\n0\t1\t-2\t3\n0\t-1\t2\t1e-20\n1e300\t0\t0\t7\n");
@@ -85,7 +85,7 @@ static void test_reorder(void)
     CHECK(moments_equal(train.folds->moments[0], wanted.folds->moments[0]), "its sums");
     CHECK(train_reorder(&train, schema, "train.txt", &store_error), "once more: nothing to do");
     schema_free(schema);
-    schema = schema_new((const char *const[]){"a", "b", "d"}, 3, &store_error);
+    schema = schema_new((const char *const[]){"a", "b", "d"}, NULL, 3, &store_error);
     CHECK(!train_reorder(&train, schema, "x/train.txt", &store_error), "other features");
     CHECK_INT(ERROR_CONFLICT, store_error.kind);
     CHECK(strstr(store_error.text, "train.txt has other features"), "%s", store_error.text);

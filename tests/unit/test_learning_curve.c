@@ -37,18 +37,16 @@ static void make_rows(function *truth)
 
 static struct folds *learn(int count)
 {
-    struct folds *folds = folds_new(1, FOLDS);
+    struct folds *folds = folds_new(NULL, 1, FOLDS);
     for (int i = 0; i < count; i++) {
-        CHECK(folds_reserve(folds, rows[i]) == MOMENTS_OK, "row %d", i);
+        CHECK(folds_reserve_accepted(folds, rows[i]), "row %d", i);
         folds_add(folds, rows[i]);
     }
-    struct moments *all = folds_set_moments(&(struct folds_set){1, {folds}});
-    struct term_maps *maps = term_maps_new(all);
+    struct term_maps *maps = folds_set_maps(&(struct folds_set){1, {folds}, NULL});
     CHECK(folds_begin_terms(folds, maps), "no memory");
     for (int i = 0; i < count; i++)
         folds_add_terms(folds, rows[i]);
     term_maps_free(maps);
-    moments_free(all);
     return folds;
 }
 
@@ -60,7 +58,7 @@ static void test_end(function *truth, const char *name)
     struct error error;
     make_rows(truth);
     struct folds *folds = learn(ROWS);
-    struct folds_set set = {1, {folds}};
+    struct folds_set set = {1, {folds}, NULL};
     CHECK(choose(&choice, &set, &error), "%s", error.text);
     for (enum candidate c = LEAST_SQUARES; c < CANDIDATES; c++) {
         const struct trial *trial = &choice.trials[c];
@@ -79,9 +77,9 @@ static void test_end(function *truth, const char *name)
 /* Which part a row is in: that which it is added to. */
 static size_t part_of(const double *row)
 {
-    struct folds *folds = folds_new(1, FOLDS);
+    struct folds *folds = folds_new(NULL, 1, FOLDS);
     size_t part = 0;
-    CHECK(folds_reserve(folds, row) == MOMENTS_OK, "no memory");
+    CHECK(folds_reserve_accepted(folds, row), "no memory");
     folds_add(folds, row);
     while (moments_rows(folds->moments[part]) == 0)
         part++;
@@ -116,8 +114,8 @@ static void test_by_hand(void)
     for (int i = 0; i < ROWS; i++)
         parts[i] = part_of(rows[i]);
     struct folds *folds = learn(ROWS);
-    CHECK(learning_curve(&curve, &(struct folds_set){1, {folds}}, LEAST_SQUARES, 0, &error), "%s",
-          error.text);
+    CHECK(learning_curve(&curve, &(struct folds_set){1, {folds}, NULL}, LEAST_SQUARES, 0, &error),
+          "%s", error.text);
     for (size_t count = 1; count <= CURVE_POINTS; count++) {
         double linear = 0, mean = 0;
         for (int i = 0; i < ROWS; i++) {
@@ -143,8 +141,8 @@ static void test_too_few(void)
     struct error error;
     make_rows(line);
     struct folds *folds = learn(CHOICE_ROWS_MIN - 1);
-    CHECK(learning_curve(&curve, &(struct folds_set){1, {folds}}, LEAST_SQUARES, 0, &error), "%s",
-          error.text);
+    CHECK(learning_curve(&curve, &(struct folds_set){1, {folds}, NULL}, LEAST_SQUARES, 0, &error),
+          "%s", error.text);
     CHECK_INT(0, curve.points);
     folds_free(folds);
 }

@@ -46,7 +46,7 @@ static bool parse_json(void)
 static bool make_schema(void)
 {
     static const char *const names[] = {"a", "b", "c"};
-    struct schema *schema = schema_new(names, 3, &error);
+    struct schema *schema = schema_new(names, NULL, 3, &error);
     schema_free(schema);
     return schema;
 }

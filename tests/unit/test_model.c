@@ -15,12 +15,12 @@ enum { FEATURES = 3 };
 static struct model *make_model(int rows)
 {
     static const char *const names[FEATURES] = {"a", "\"b\"/ü", "c"};
-    struct schema *schema = schema_new(names, FEATURES, &error);
-    struct folds_set all = {1, {folds_new(FEATURES, 1)}};
+    struct schema *schema = schema_new(names, NULL, FEATURES, &error);
+    struct folds_set all = {1, {folds_new(NULL, FEATURES, 1)}, NULL};
     for (int i = 0; i < rows; i++) {
         double a = 0.1 * i, b = i * i % 7;
         double row[] = {a, b, 2 * a, 2 * a - b / 3 + 0.1};
-        CHECK_INT(MOMENTS_OK, folds_reserve(all.of[0], row));
+        CHECK(folds_reserve_accepted(all.of[0], row), "memory");
         folds_add(all.of[0], row);
     }
     struct model *model = model_choose(schema, &all, &error);

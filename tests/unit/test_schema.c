@@ -9,7 +9,7 @@ static struct error error;
 static struct schema *make(const char *const *names, size_t count)
 {
     error.kind = ERROR_NONE;
-    return schema_new(names, count, &error);
+    return schema_new(names, NULL, count, &error);
 }
 
 static void check_name(const char *name, const char *wants)

@@ -8,11 +8,11 @@ static struct snapshot make_snapshot(int rows)
 {
     static const char *const names[] = {"a", "\"b\" ü", "c"};
     struct snapshot snapshot = {.position = {.offset = UINT64_C(1) << 40, .seq = 12345}};
-    snapshot.schema = schema_new(names, 3, &error);
-    snapshot.folds = folds_new(3, 1);
+    snapshot.schema = schema_new(names, NULL, 3, &error);
+    snapshot.folds = folds_new(NULL, 3, 1);
     for (int i = 0; i < rows; i++) {
         double row[] = {i - 7, 0.1 * i, i % 2 ? 1e-300 : -1e200, 3 - i};
-        CHECK_INT(MOMENTS_OK, folds_reserve(snapshot.folds, row));
+        CHECK(folds_reserve_accepted(snapshot.folds, row), "memory");
         folds_add(snapshot.folds, row);
     }
     strcpy(snapshot.fingerprint, "0123456789abcdef0123456789abcdef");

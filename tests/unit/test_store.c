@@ -105,7 +105,7 @@ static void test_small_id_window(void)
 
 static bool propose(struct store *store, const char *name)
 {
-    struct schema *schema = schema_new(&name, 1, &store_error);
+    struct schema *schema = schema_new(&name, NULL, 1, &store_error);
     bool ok = store_set_schema(store, schema, &store_error);
     schema_free(schema);
     return ok;
@@ -157,7 +157,7 @@ static void test_too_wide(void)
     row[0] = 5e-324;
     scratch_empty();
     struct store *store = begin_store();
-    struct schema *wide = schema_new(names, SCHEMA_FEATURES_MAX, &store_error);
+    struct schema *wide = schema_new(names, NULL, SCHEMA_FEATURES_MAX, &store_error);
     CHECK(store_set_schema(store, wide, &store_error), "%s", store_error.text);
     CHECK_INT(STORE_ADDED, add_row(store, row, NULL, 0, &seq, &store_error));
     row[1] = 5e-324;

@@ -170,8 +170,9 @@ static void test_lost_journal(void)
 static void test_foreign_snapshot(void)
 {
     static const char *const names[] = {"x"};
-    struct snapshot foreign = {.folds = folds_new(1, 1), .position = {.offset = 999, .seq = 9}};
-    foreign.schema = schema_new(names, 1, &store_error);
+    struct snapshot foreign = {.folds = folds_new(NULL, 1, 1),
+                               .position = {.offset = 999, .seq = 9}};
+    foreign.schema = schema_new(names, NULL, 1, &store_error);
     CHECK(snapshot_write(&foreign, SNAPSHOT_EVENTS, &store_error), "%s", store_error.text);
     CHECK(!catches_up() && store_error.kind == ERROR_DAMAGED, "with ids");
     remove("ids.mdb");
