@@ -76,10 +76,12 @@ static void read_all(struct residuals *residuals, int rows, unsigned threads)
     struct table *table = table_open("train.tsv", &error);
     fit->coefficients[0].hi = 1;
     fit->coefficients[1].hi = 3;
-    struct predictor line = {.candidate = LEAST_SQUARES, .fit = fit};
+    struct encoding *encoding = encoding_new(NULL, fit->features);
+    struct predictor line = {.candidate = LEAST_SQUARES, .encoding = encoding, .fit = fit};
     residuals_begin(residuals, (uint64_t)rows, 2);
     CHECK(residuals_read(residuals, &line, table, &progress, threads, &error), "%s", error.text);
     table_free(table);
+    encoding_free(encoding);
     fit_free(fit);
 }
 
