@@ -179,7 +179,7 @@ static bool add_block_terms(void *own, struct table_block *block, struct error *
  * and with more than one no row is too wide for all together that was not for its own. */
 static size_t count_learners(const struct batch *batch)
 {
-    size_t room = MOMENTS_MAX_BYTES / moments_bytes_max(batch->features);
+    size_t room = MOMENTS_MAX_BYTES / moments_bytes_max(batch->features, false);
     return room < 1 ? 1 : room < batch->threads ? room : batch->threads;
 }
 

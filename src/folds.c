@@ -151,17 +151,17 @@ static size_t part_of(const struct folds *folds, const double *row)
 
 enum moments_result folds_reserve(struct folds *folds, const double *row)
 {
-    return moments_reserve(folds->moments[part_of(folds, row)], row);
+    return moments_reserve(folds->moments[part_of(folds, row)], row, 1);
 }
 
 enum moments_result folds_reserve_accepted(struct folds *folds, const double *row)
 {
-    return moments_reserve_accepted(folds->moments[part_of(folds, row)], row);
+    return moments_reserve_accepted(folds->moments[part_of(folds, row)], row, 1);
 }
 
 void folds_add(struct folds *folds, const double *row)
 {
-    moments_add(folds->moments[part_of(folds, row)], row);
+    moments_add(folds->moments[part_of(folds, row)], row, 1);
 }
 
 void folds_add_terms(struct folds *folds, const double *row)

@@ -224,8 +224,8 @@ static void test_ridge(void)
     make_rows(plane, 1);
     struct moments *moments = moments_new(FEATURES);
     for (int i = 0; i < ROWS; i++) {
-        moments_reserve(moments, rows[i]);
-        moments_add(moments, rows[i]);
+        moments_reserve(moments, rows[i], 1);
+        moments_add(moments, rows[i], 1);
     }
     struct fit *fit = fit_new(moments, &column, &error);
     CHECK(gram_of_moments(&gram, moments) && ridge_init(&ridge, FEATURES), "memory");

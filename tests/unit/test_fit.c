@@ -12,8 +12,8 @@ static struct fit *fit_rows(const double *rows, size_t count, size_t features)
     struct error error = {.text = ""};
     size_t column;
     for (size_t i = 0; i < count; i++) {
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows + i * (features + 1)));
-        moments_add(moments, rows + i * (features + 1));
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows + i * (features + 1), 1));
+        moments_add(moments, rows + i * (features + 1), 1);
     }
     struct fit *fit = fit_new(moments, &column, &error);
     moments_free(moments);
@@ -151,15 +151,15 @@ static void test_extremes_come_and_go(void)
     struct error error;
     size_t column;
     for (size_t i = 0; i < 3; i++) {
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, extremes[i]));
-        moments_add(moments, extremes[i]);
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, extremes[i], 1));
+        moments_add(moments, extremes[i], 1);
     }
     for (size_t i = TOWNS; i-- > 0;) {
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, towns + i * 4));
-        moments_add(moments, towns + i * 4);
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, towns + i * 4, 1));
+        moments_add(moments, towns + i * 4, 1);
     }
     for (size_t i = 0; i < 3; i++)
-        moments_subtract(moments, extremes[i]);
+        moments_subtract(moments, extremes[i], 1);
     struct fit *fit = fit_new(moments, &column, &error);
     struct fit *plain = fit_rows(towns, TOWNS, TOWN_FEATURES);
     CHECK(fit && fits_equal(fit, plain), "the same bits");
@@ -419,8 +419,8 @@ static void test_overflowing_coefficient(void)
     struct error error;
     size_t column = 99;
     for (size_t i = 0; i < 2; i++) {
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i]));
-        moments_add(moments, rows[i]);
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i], 1));
+        moments_add(moments, rows[i], 1);
     }
     CHECK(!fit_new(moments, &column, &error), "2e631 is no double");
     CHECK_INT(ERROR_UNUSABLE, error.kind);

@@ -73,8 +73,8 @@ static struct fit *fit_rows(const double *rows, size_t count, size_t features)
     size_t column;
     struct moments *moments = moments_new(features);
     for (size_t i = 0; i < count; i++) {
-        moments_reserve(moments, rows + i * (features + 1));
-        moments_add(moments, rows + i * (features + 1));
+        moments_reserve(moments, rows + i * (features + 1), 1);
+        moments_add(moments, rows + i * (features + 1), 1);
     }
     struct fit *fit = fit_new(moments, &column, &error);
     CHECK(fit, "%s", error.text);

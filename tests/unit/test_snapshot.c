@@ -40,10 +40,10 @@ static void test_round_trip(int rows)
         CHECK(same_content("t", &first), "%d rows: other bytes", rows);
         buffer_free(&first);
         double row[] = {1e10, -3.5, 1e201, 1e-3};
-        CHECK_INT(MOMENTS_OK, moments_reserve(written.folds->moments[0], row));
-        CHECK_INT(MOMENTS_OK, moments_reserve(read.folds->moments[0], row));
-        moments_add(written.folds->moments[0], row);
-        moments_add(read.folds->moments[0], row);
+        CHECK_INT(MOMENTS_OK, moments_reserve(written.folds->moments[0], row, 1));
+        CHECK_INT(MOMENTS_OK, moments_reserve(read.folds->moments[0], row, 1));
+        moments_add(written.folds->moments[0], row, 1);
+        moments_add(read.folds->moments[0], row, 1);
         CHECK(moments_equal(written.folds->moments[0], read.folds->moments[0]), "one more row");
         snapshot_free(&read);
     }
@@ -55,14 +55,14 @@ static void test_canonical(void)
 {
     struct snapshot a = make_snapshot(20), b = make_snapshot(0);
     double wild[] = {1e-300, 1e300, 5e-324, -1e-5};
-    moments_reserve(b.folds->moments[0], wild);
-    moments_add(b.folds->moments[0], wild);
+    moments_reserve(b.folds->moments[0], wild, 1);
+    moments_add(b.folds->moments[0], wild, 1);
     for (int i = 19; i >= 0; i--) {
         double row[] = {i - 7, 0.1 * i, i % 2 ? 1e-300 : -1e200, 3 - i};
-        moments_reserve(b.folds->moments[0], row);
-        moments_add(b.folds->moments[0], row);
+        moments_reserve(b.folds->moments[0], row, 1);
+        moments_add(b.folds->moments[0], row, 1);
     }
-    moments_subtract(b.folds->moments[0], wild);
+    moments_subtract(b.folds->moments[0], wild, 1);
     CHECK(snapshot_write(&a, "a", &error) && snapshot_write(&b, "b", &error), "%s", error.text);
     struct buffer content = get_file("a");
     CHECK(same_content("b", &content), "other bytes");
