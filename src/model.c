@@ -253,6 +253,7 @@ static bool parse_fit(struct model *model, const struct json *json)
     if (!json_get_count(json, "rows", &fit->rows) || !json_get_count(json, "rank", &rank) ||
         !aliased)
         return false;
+    fit->weight = (double)fit->rows;
     fit->rank = (size_t)rank;
     fit->mse = model_parse_figure(json, "mse");
     fit->r2 = model_parse_figure(json, "r2");
