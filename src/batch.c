@@ -138,7 +138,7 @@ struct learner {
 static bool reserve_row(struct learner *learner, const double *row, uint64_t line,
                         struct error *error)
 {
-    switch (folds_reserve(learner->folds, row)) {
+    switch (folds_reserve(learner->folds, row, 1)) {
     case MOMENTS_OK:
         return true;
     case MOMENTS_NO_MEMORY:
@@ -160,7 +160,7 @@ static bool add_block(void *own, struct table_block *block, struct error *error)
     while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW) {
         if (!reserve_row(learner, row, block->line, error))
             return false;
-        folds_add(learner->folds, row);
+        folds_add(learner->folds, row, 1);
     }
     return result == TABLE_END;
 }
@@ -171,7 +171,7 @@ static bool add_block_terms(void *own, struct table_block *block, struct error *
     double row[TABLE_COLUMNS_MAX];
     enum table_result result;
     while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW)
-        folds_add_terms(learner->folds, row);
+        folds_add_terms(learner->folds, row, 1);
     return result == TABLE_END;
 }
 

@@ -3,6 +3,7 @@
 #include "ridge.h"
 
 #include <math.h>
+#include <mpfr.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -149,22 +150,22 @@ static size_t part_of(const struct folds *folds, const double *row)
     return hash % folds->parts;
 }
 
-enum moments_result folds_reserve(struct folds *folds, const double *row)
+enum moments_result folds_reserve(struct folds *folds, const double *row, double weight)
 {
-    return moments_reserve(folds->moments[part_of(folds, row)], row, 1);
+    return moments_reserve(folds->moments[part_of(folds, row)], row, weight);
 }
 
-enum moments_result folds_reserve_accepted(struct folds *folds, const double *row)
+enum moments_result folds_reserve_accepted(struct folds *folds, const double *row, double weight)
 {
-    return moments_reserve_accepted(folds->moments[part_of(folds, row)], row, 1);
+    return moments_reserve_accepted(folds->moments[part_of(folds, row)], row, weight);
 }
 
-void folds_add(struct folds *folds, const double *row)
+void folds_add(struct folds *folds, const double *row, double weight)
 {
-    moments_add(folds->moments[part_of(folds, row)], row, 1);
+    moments_add(folds->moments[part_of(folds, row)], row, weight);
 }
 
-void folds_add_terms(struct folds *folds, const double *row)
+void folds_add_terms(struct folds *folds, const double *row, double weight)
 {
     const struct term_maps *maps = folds->maps;
     double values[TERMS_MAX], y = row[folds->features];
@@ -176,7 +177,7 @@ void folds_add_terms(struct folds *folds, const double *row)
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         if (maps->kinds[kind]) {
             terms_values(maps->kinds[kind], row, values);
-            term_sums_add(folds->sums[kind][k], values, target);
+            term_sums_add(folds->sums[kind][k], values, target, weight);
         }
 }
 
@@ -214,6 +215,26 @@ int64_t folds_set_rows(const struct folds_set *set, size_t part)
     for (size_t i = 0; i < set->count; i++)
         rows += moments_rows(set->of[i]->moments[part]);
     return rows;
+}
+
+enum { WEIGHT_PRECISION = 2200 }; /* bits: as many as sums of doubles span */
+
+double folds_set_weight(const struct folds_set *set, size_t part)
+{
+    mpz_t digits;
+    mpfr_t sum, weight;
+    mpz_init(digits);
+    mpfr_inits2(WEIGHT_PRECISION, sum, weight, NULL);
+    mpfr_set_zero(sum, 1);
+    for (size_t i = 0; i < set->count; i++) {
+        long exponent = moments_sum(set->of[i]->moments[part], 0, 0, digits);
+        mpfr_set_z_2exp(weight, digits, exponent, MPFR_RNDN);
+        mpfr_add(sum, sum, weight, MPFR_RNDN);
+    }
+    double rounded = mpfr_get_d(sum, MPFR_RNDN);
+    mpfr_clears(sum, weight, NULL);
+    mpz_clear(digits);
+    return rounded;
 }
 
 bool folds_set_has_terms(const struct folds_set *set)

@@ -1,5 +1,6 @@
 /* Folds: all that is learnt of a set of rows, in parts, so that each part can be predicted by what
- * the others know, without reading a row again. A row's part follows from its values alone.
+ * the others know, without reading a row again. A row's part follows from its values alone, so that
+ * rows that differ in weight only are in one part.
  *
  * Sums of the features themselves come first (moments.h). The terms of models that are not linear
  * need to know where the columns lie, so that their sums begin when that is known; they are of the
@@ -57,11 +58,12 @@ bool folds_begin_terms(struct folds *folds, struct term_maps *maps);
 void folds_end_terms(struct folds *folds); /* forgets them */
 void folds_free(struct folds *folds);      /* NULL is fine */
 
-/* As moments_reserve, moments_reserve_accepted and moments_add, on the row's part. */
-enum moments_result folds_reserve(struct folds *folds, const double *row);
-enum moments_result folds_reserve_accepted(struct folds *folds, const double *row);
-void folds_add(struct folds *folds, const double *row);
-void folds_add_terms(struct folds *folds, const double *row);
+/* As moments_reserve, moments_reserve_accepted and moments_add, on the row's part, and the like for
+ * terms (term_sums.h). */
+enum moments_result folds_reserve(struct folds *folds, const double *row, double weight);
+enum moments_result folds_reserve_accepted(struct folds *folds, const double *row, double weight);
+void folds_add(struct folds *folds, const double *row, double weight);
+void folds_add_terms(struct folds *folds, const double *row, double weight);
 
 /* into += from: the features' sums, and those of terms. After MOMENTS_NO_MEMORY `into` is no longer
  * of use. */
@@ -81,6 +83,8 @@ struct folds_set {
 };
 
 int64_t folds_set_rows(const struct folds_set *set, size_t part);
+/* What the rows of that part weigh together, rounded once; infinite beyond range. */
+double folds_set_weight(const struct folds_set *set, size_t part);
 /* Whether terms were made of all rows. */
 bool folds_set_has_terms(const struct folds_set *set);
 

@@ -29,7 +29,7 @@ bool gram_of_terms(struct gram *gram, const struct term_sums *sums, size_t count
     size_t target = term_sums_count(sums);
     if (!gram_init(gram, count, term_sums_rows(sums)))
         return false;
-    gram->weight = (double)term_sums_rows(sums);
+    gram->weight = term_sums_weight(sums);
     for (size_t j = 0; j <= count; j++) {
         double *row = covariance_row(gram, j);
         size_t from = j < count ? j : target;

@@ -259,7 +259,7 @@ bool store_start_moments(struct store *store, const struct schema *schema, struc
 
 static bool reserve(struct folds *folds, const double *row, struct error *error)
 {
-    switch (folds_reserve(folds, row)) {
+    switch (folds_reserve(folds, row, 1)) {
     case MOMENTS_OK:
         return true;
     case MOMENTS_NO_MEMORY:
@@ -294,9 +294,9 @@ static void judge(struct store *store, const double *row)
 void store_learn(struct store *store, const double *row)
 {
     judge(store, row);
-    folds_add(store->events, row);
+    folds_add(store->events, row, 1);
     if (store->events->maps)
-        folds_add_terms(store->events, row);
+        folds_add_terms(store->events, row, 1);
     store->learnt++;
 }
 
@@ -351,7 +351,7 @@ static bool add_terms(void *context, int64_t seq, const struct event *event, str
     struct store *store = context;
     (void)seq;
     (void)error;
-    folds_add_terms(store->events, event->row);
+    folds_add_terms(store->events, event->row, 1);
     return true;
 }
 

@@ -161,7 +161,7 @@ static bool learn_event(struct files *store, const struct journal_event *event, 
     /* anew, because a first event of ours that was never stored may have had other features */
     if (store->base.learnt == 0 && !store_start_moments(&store->base, schema, error))
         return false;
-    if (folds_reserve_accepted(store->base.events, event->event.row) != MOMENTS_OK)
+    if (folds_reserve_accepted(store->base.events, event->event.row, 1) != MOMENTS_OK)
         return error_memory(error);
     store_learn(&store->base, event->event.row);
     return true;

@@ -110,7 +110,7 @@ static bool parse_cells(const char *text, double *row, size_t count)
 
 static bool learn_row(struct replica *store, const double *row, struct error *error)
 {
-    if (folds_reserve_accepted(store->base.events, row) != MOMENTS_OK)
+    if (folds_reserve_accepted(store->base.events, row, 1) != MOMENTS_OK)
         return error_memory(error);
     store_learn(&store->base, row);
     return true;

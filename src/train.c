@@ -47,7 +47,7 @@ struct reading {
 static bool reserve_row(const struct reading *reading, const struct table *table, const double *row,
                         struct error *error)
 {
-    switch (folds_reserve(reading->train->folds, row)) {
+    switch (folds_reserve(reading->train->folds, row, 1)) {
     case MOMENTS_OK:
         return true;
     case MOMENTS_NO_MEMORY:
@@ -72,10 +72,10 @@ static bool read_rows(const struct reading *reading, struct table *table, struct
         if (reading->sums) {
             if (!reserve_row(reading, table, row, error))
                 return false;
-            folds_add(reading->train->folds, row);
+            folds_add(reading->train->folds, row, 1);
         }
         if (reading->terms)
-            folds_add_terms(reading->train->folds, row);
+            folds_add_terms(reading->train->folds, row, 1);
     }
     return result == TABLE_END;
 }

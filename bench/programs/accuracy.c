@@ -64,9 +64,9 @@ static struct folds *learn(const struct data *data, const bool *is_test)
         die("out of memory");
     for (size_t i = 0; i < data->rows; i++)
         if (!is_test[i]) {
-            if (folds_reserve(folds, row_at(data, i)) != MOMENTS_OK)
+            if (folds_reserve(folds, row_at(data, i), 1) != MOMENTS_OK)
                 die("a row cannot be summed");
-            folds_add(folds, row_at(data, i));
+            folds_add(folds, row_at(data, i), 1);
         }
     struct moments *all = folds_set_moments(&(struct folds_set){1, {folds}});
     struct term_maps *maps = all ? term_maps_new(all) : NULL;
@@ -76,7 +76,7 @@ static struct folds *learn(const struct data *data, const bool *is_test)
     term_maps_free(maps);
     for (size_t i = 0; i < data->rows; i++)
         if (!is_test[i])
-            folds_add_terms(folds, row_at(data, i));
+            folds_add_terms(folds, row_at(data, i), 1);
     return folds;
 }
 

@@ -21,8 +21,8 @@ static void learn(struct lesson *lesson, const struct rows *rows, bool backwards
     lesson->set = (struct folds_set){1, {folds_new(rows->columns - 1, FOLDS)}};
     WANT(lesson->set.of[0]);
     for (size_t i = 0; i < rows->count; i++) {
-        WANT(folds_reserve(lesson->set.of[0], row_at(rows, backwards, i)) == MOMENTS_OK);
-        folds_add(lesson->set.of[0], row_at(rows, backwards, i));
+        WANT(folds_reserve(lesson->set.of[0], row_at(rows, backwards, i), 1) == MOMENTS_OK);
+        folds_add(lesson->set.of[0], row_at(rows, backwards, i), 1);
     }
     struct moments *all = folds_set_moments(&lesson->set);
     struct term_maps *maps = all ? term_maps_new(all) : NULL;
@@ -30,7 +30,7 @@ static void learn(struct lesson *lesson, const struct rows *rows, bool backwards
     WANT(maps && folds_begin_terms(lesson->set.of[0], maps));
     term_maps_free(maps);
     for (size_t i = 0; i < rows->count; i++)
-        folds_add_terms(lesson->set.of[0], row_at(rows, backwards, i));
+        folds_add_terms(lesson->set.of[0], row_at(rows, backwards, i), 1);
     WANT(choose(&lesson->choice, &lesson->set, &error));
     lesson->predictor = predictor_new(lesson->choice.candidate,
                                       lesson->choice.trials[lesson->choice.candidate].penalty,
