@@ -9,11 +9,6 @@ struct lesson {
     struct predictor *predictor; /* NULL: least squares has no answer either */
 };
 
-static const double *row_at(const struct rows *rows, bool backwards, size_t i)
-{
-    return rows->values[backwards ? rows->count - 1 - i : i];
-}
-
 static void learn(struct lesson *lesson, const struct rows *rows, bool backwards)
 {
     struct error error = {0};
@@ -21,16 +16,19 @@ static void learn(struct lesson *lesson, const struct rows *rows, bool backwards
     lesson->set = (struct folds_set){1, {folds_new(rows->columns - 1, FOLDS)}};
     WANT(lesson->set.of[0]);
     for (size_t i = 0; i < rows->count; i++) {
-        WANT(folds_reserve(lesson->set.of[0], row_at(rows, backwards, i), 1) == MOMENTS_OK);
-        folds_add(lesson->set.of[0], row_at(rows, backwards, i), 1);
+        size_t at = backwards ? rows->count - 1 - i : i;
+        WANT(folds_reserve(lesson->set.of[0], rows->values[at], rows->weights[at]) == MOMENTS_OK);
+        folds_add(lesson->set.of[0], rows->values[at], rows->weights[at]);
     }
     struct moments *all = folds_set_moments(&lesson->set);
     struct term_maps *maps = all ? term_maps_new(all) : NULL;
     moments_free(all);
     WANT(maps && folds_begin_terms(lesson->set.of[0], maps));
     term_maps_free(maps);
-    for (size_t i = 0; i < rows->count; i++)
-        folds_add_terms(lesson->set.of[0], row_at(rows, backwards, i), 1);
+    for (size_t i = 0; i < rows->count; i++) {
+        size_t at = backwards ? rows->count - 1 - i : i;
+        folds_add_terms(lesson->set.of[0], rows->values[at], rows->weights[at]);
+    }
     WANT(choose(&lesson->choice, &lesson->set, &error));
     lesson->predictor = predictor_new(lesson->choice.candidate,
                                       lesson->choice.trials[lesson->choice.candidate].penalty,
