@@ -12,7 +12,7 @@
 # shellcheck shell=bash disable=SC2016,SC2034 # backquotes are Markdown; the scripts use the variables
 set -eu
 export LC_ALL=C
-unset DATA_DIR TRAIN_FILE_PATH POSTGRES_URI PORT LEARN MODEL MISSING UNSEEN WORKERS API_TOKEN READ_TOKEN
+unset DATA_DIR TRAIN_FILE_PATH POSTGRES_URI PORT LEARN MODEL TARGET MISSING UNSEEN WORKERS API_TOKEN READ_TOKEN
 
 BENCH=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BUILD=${BUILD:-build}

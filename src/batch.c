@@ -192,7 +192,7 @@ static bool reserve_row(struct learner *learner, const double *row, uint64_t lin
 {
     struct error why;
     size_t feature;
-    if (folds_reserve(learner->folds, row, &feature, &why))
+    if (folds_reserve(learner->folds, row, 1, &feature, &why))
         return true;
     if (feature == SIZE_MAX)
         return error_set(error, why.kind, TRAIN_NAME ":%llu: %s", (unsigned long long)line,
@@ -210,7 +210,7 @@ static bool add_block(void *own, struct table_block *block, struct error *error)
     while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW) {
         if (!reserve_row(learner, row, block->line, error))
             return false;
-        folds_add(learner->folds, row);
+        folds_add(learner->folds, row, 1);
     }
     return result == TABLE_END;
 }
@@ -221,7 +221,7 @@ static bool add_block_terms(void *own, struct table_block *block, struct error *
     double row[TABLE_COLUMNS_MAX];
     enum table_result result;
     while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW)
-        folds_add_terms(learner->folds, row);
+        folds_add_terms(learner->folds, row, 1);
     return result == TABLE_END;
 }
 
@@ -229,7 +229,7 @@ static bool add_block_terms(void *own, struct table_block *block, struct error *
  * and with more than one no row is too wide for all together that was not for its own. */
 static size_t count_learners(const struct batch *batch)
 {
-    size_t room = MOMENTS_MAX_BYTES / moments_bytes_max(batch->features);
+    size_t room = MOMENTS_MAX_BYTES / moments_bytes_max(batch->features, false);
     return room < 1 ? 1 : room < batch->threads ? room : batch->threads;
 }
 

@@ -27,8 +27,10 @@ static bool make_room(struct binding *binding, size_t fields)
 bool binding_begin(struct binding *binding, const struct schema *schema, bool with_target,
                    struct error *error)
 {
-    if (!make_room(binding, schema->count + 1))
+    if (!make_room(binding, schema_cells(schema)))
         return error_memory(error);
+    binding->row[schema->count] = 0;
+    binding->row[schema->count + 1] = 1;
     binding->schema = schema;
     binding->with_target = with_target;
     binding->bound = 0;
@@ -59,7 +61,7 @@ static void problem(struct binding *binding, const char *before, const char *nam
 
 static long find_field(const struct binding *binding, const char *name)
 {
-    if (strcmp(name, SCHEMA_TARGET) == 0)
+    if (strcmp(name, schema_target()) == 0)
         return binding->with_target ? (long)binding->schema->count : -1;
     return schema_find(binding->schema, name);
 }
@@ -163,7 +165,7 @@ static void name_missing(struct binding *binding)
         if (!binding->seen[i])
             problem(binding, "missing feature ", schema->names[i], "");
     if (binding->with_target && !binding->seen[schema->count])
-        problem(binding, "missing ", SCHEMA_TARGET, "");
+        problem(binding, "missing ", schema_target(), "");
 }
 
 bool binding_end(struct binding *binding, struct error *error)

@@ -19,7 +19,7 @@ struct binding {
     bool missing_allowed;
     bool unseen_allowed; /* what is not known is no problem */
     bool with_target;
-    double *row;         /* schema->count values, then the target; owned */
+    double *row;         /* schema_cells(): the weight is 1; owned */
     unsigned char *seen; /* the same number of flags; owned */
     size_t capacity;     /* of both */
     size_t bound;        /* how many distinct fields have been seen */
@@ -35,7 +35,7 @@ enum binding_value {
     BINDING_MISSING       /* null */
 };
 
-/* `with_target`: the field SCHEMA_TARGET is wanted too, otherwise it is unknown. */
+/* `with_target`: the field schema_target() is wanted too, otherwise it is unknown. */
 bool binding_begin(struct binding *binding, const struct schema *schema, bool with_target,
                    struct error *error);
 void binding_value(struct binding *binding, const char *name, enum binding_value kind,

@@ -67,26 +67,34 @@ static bool try_penalties(const struct turn *turn, double errors[static PENALTIE
     return ok;
 }
 
-/* Over all rows. */
-static double mean_error(const struct folds_set *set, const double errors[static FOLDS])
+/* Over all rows, of which each fold's weigh so much. */
+static double mean_error(const double weights[static FOLDS], const double errors[static FOLDS])
 {
-    double sum = 0, rows = 0;
+    double sum = 0, weight = 0;
     for (size_t k = 0; k < FOLDS; k++) {
-        sum += errors[k] * (double)folds_set_rows(set, k);
-        rows += (double)folds_set_rows(set, k);
+        sum += errors[k] * weights[k];
+        weight += weights[k];
     }
-    return sum / rows;
+    return sum / weight;
+}
+
+static void take_weights(const struct folds_set *set, double weights[static FOLDS])
+{
+    for (size_t k = 0; k < FOLDS; k++)
+        weights[k] = folds_set_weight(set, k);
 }
 
 static void take_best_penalty(struct trial *trial, const struct folds_set *set,
                               double errors[static FOLDS][PENALTIES])
 {
+    double weights[FOLDS];
+    take_weights(set, weights);
     trial->error = INFINITY;
     for (size_t i = PENALTIES; i-- > 0;) {
         double at_penalty[FOLDS];
         for (size_t k = 0; k < FOLDS; k++)
             at_penalty[k] = errors[k][i];
-        double error = mean_error(set, at_penalty);
+        double error = mean_error(weights, at_penalty);
         if (error < trial->error) {
             trial->error = error;
             trial->penalty = penalty_of(i);
@@ -123,7 +131,9 @@ static bool try_least_squares(struct trial *trial, const struct folds_set *set, 
     for (size_t k = 0; k < FOLDS; k++)
         if (!turn_least_squares(set, all_but(k), k, &trial->errors[k], error))
             return false;
-    trial->error = mean_error(set, trial->errors);
+    double weights[FOLDS];
+    take_weights(set, weights);
+    trial->error = mean_error(weights, trial->errors);
     trial->terms = folds_set_columns(set);
     return true;
 }

@@ -1,7 +1,8 @@
 /* Choice: which kind of model predicts best, by cross-validation over folds.
  *
  * Each candidate is fitted to the rows of four folds and judged by the fifth, five times over, from
- * the sums alone. The penalty of a ridge is the one with the least mean squared error. The simplest
+ * the sums alone. Rows count by their weights, when they are learnt from as when they judge. The
+ * penalty of a ridge is the one with the least mean squared error. The simplest
  * candidate whose error is within one standard error of the best one's wins (Breiman, Friedman,
  * Olshen & Stone 1984, Classification and Regression Trees, 3.4.3), where the standard error is
  * that of the difference, fold by fold, which outliers in a fold hardly touch. As five folds make a
@@ -18,7 +19,7 @@ enum candidate { LEAST_SQUARES, RIDGE, QUADRATIC, CUBIC, FOURIER, CANDIDATES };
 struct trial {
     size_t terms;         /* 0: it was not tried, for want of rows or room */
     double penalty;       /* relative to the variance of standardised terms; 0: none */
-    double errors[FOLDS]; /* mean squared error on each fold, of what the others know */
+    double errors[FOLDS]; /* mean squared error on each fold, by weight, of what the others know */
     double error;         /* over all rows */
 };
 

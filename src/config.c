@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "cores.h"
+#include "schema.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -139,6 +140,17 @@ static bool read_learning(struct config *config, struct error *error)
     return ok;
 }
 
+static bool read_target(struct error *error)
+{
+    struct error why;
+    const char *name = value_of("TARGET");
+    return !name || schema_name_target(name, &why) ||
+           refuse(
+               error, "TARGET", name,
+               "a name such as \"price\": UTF-8 without control characters, and not beginning with "
+               "_");
+}
+
 static bool read_workers(struct config *config, struct error *error)
 {
     const char *value = value_of("WORKERS");
@@ -190,7 +202,7 @@ static bool read_postgres(struct config *config, struct error *error)
 bool config_read(struct config *config, struct error *error)
 {
     return read_postgres(config, error) && read_port(config, error) && read_paths(config, error) &&
-           read_learning(config, error) && read_workers(config, error) &&
+           read_learning(config, error) && read_target(error) && read_workers(config, error) &&
            read_size("MAX_BODY", 16u << 20, 1, &config->max_body, error) &&
            read_size("MIN_FREE", 64u << 20, 0, &config->min_free, error) &&
            read_rate_limit(config, error) && read_id_window(config, error);

@@ -34,8 +34,8 @@ struct config {
  *
  * An empty variable counts as not set. A value that cannot be used fails with one sentence that
  * names the variable, the value and what is allowed. What POSTGRES_URI has, also in
- * POSTGRES_URI_FILE, is not shown. The tokens are not here but in access.h, so that only those have
- * them who need them. */
+ * POSTGRES_URI_FILE, is not shown. TARGET becomes schema_target(). The tokens are not here but in
+ * access.h, so that only those have them who need them. */
 bool config_read(struct config *config, struct error *error);
 
 #endif

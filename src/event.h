@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 struct event {
-    const double *row; /* the schema's features, then the target */
+    const double *row; /* the schema's features, the target, the weight: schema_cells() of them */
     const char *id;    /* escaped as in json_write_string, without quotes, not terminated; NULL:
                           none */
     size_t id_length;

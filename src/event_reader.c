@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char id_option[] = "_id", time_option[] = "_time";
+static const char id_option[] = "_id", time_option[] = "_time", weight_option[] = "_weight";
 
 static enum event_result read_value(struct event_reader *reader, struct json **json,
                                     struct error *error)
@@ -46,14 +46,17 @@ static bool parse_ahead(struct event_reader *reader, struct error *error)
     return result == EVENT_END;
 }
 
-static void find_id_column(struct event_reader *reader)
+static void find_options(struct event_reader *reader)
 {
     struct table *table = reader->body.table;
-    reader->id_column = SIZE_MAX;
+    reader->id_column = reader->weight_column = SIZE_MAX;
     for (size_t i = 0; i < table_columns(table); i++)
         if (strcmp(table_column_name(table, i), id_option) == 0) {
             reader->id_column = i;
             table_set_text_column(table, i);
+        } else if (strcmp(table_column_name(table, i), weight_option) == 0) {
+            reader->weight_column = i;
+            table_set_target(table, i);
         }
 }
 
@@ -64,7 +67,7 @@ bool event_reader_open(struct event_reader *reader, struct request *request, str
         return false;
     if (!reader->body.is_table)
         return request->content_length > EVENT_READER_AHEAD || parse_ahead(reader, error);
-    find_id_column(reader);
+    find_options(reader);
     reader->cells = calloc(table_columns(reader->body.table), sizeof *reader->cells);
     return reader->cells || error_memory(error);
 }
@@ -132,7 +135,7 @@ bool event_reader_expect(struct event_reader *reader, const struct schema *schem
     if (!reader->body.is_table)
         return true;
     for (size_t i = 0; i < table_columns(table); i++)
-        if (strcmp(table_column_name(table, i), SCHEMA_TARGET) == 0)
+        if (strcmp(table_column_name(table, i), schema_target()) == 0)
             table_set_target(table, i);
     if (missing_allowed)
         table_allow_missing(table);
@@ -180,12 +183,13 @@ struct names {
 
 static bool is_option(const char *name)
 {
-    return strcmp(name, id_option) == 0 || strcmp(name, time_option) == 0;
+    return strcmp(name, id_option) == 0 || strcmp(name, time_option) == 0 ||
+           strcmp(name, weight_option) == 0;
 }
 
 static void add_feature(struct names *names, const char *name, bool is_text)
 {
-    if (strcmp(name, SCHEMA_TARGET) == 0 || is_option(name) || names->count > SCHEMA_FEATURES_MAX)
+    if (strcmp(name, schema_target()) == 0 || is_option(name) || names->count > SCHEMA_FEATURES_MAX)
         return;
     names->kinds[names->count] = is_text ? CELL_CATEGORY : CELL_NUMBER;
     names->list[names->count++] = name;
@@ -315,6 +319,28 @@ static bool take_member_time(struct event_reader *reader, struct event *event, s
                      "_time must be a moment in UTC such as \"2026-11-20T22:00:00.123Z\"");
 }
 
+static bool take_weight(struct event_reader *reader, double weight, struct error *error)
+{
+    reader->binding.row[reader->binding.schema->count + 1] = weight;
+    return (weight > 0 && isfinite(weight)) ||
+           error_set(error, ERROR_UNUSABLE, "_weight must be a number above 0");
+}
+
+static bool take_member_weight(struct event_reader *reader, struct error *error)
+{
+    const struct json *member;
+    if (!find_option(reader, weight_option, &member, error))
+        return false;
+    return !member ||
+           take_weight(reader, json_kind(member) == JSON_NUMBER ? json_number(member) : 0, error);
+}
+
+static bool take_cell_weight(struct event_reader *reader, struct error *error)
+{
+    return reader->weight_column == SIZE_MAX ||
+           take_weight(reader, reader->cells[reader->weight_column], error);
+}
+
 static bool take_cell_id(struct event_reader *reader, struct event *event, struct error *error)
 {
     if (reader->id_column == SIZE_MAX)
@@ -329,7 +355,7 @@ static bool take_cell_id(struct event_reader *reader, struct event *event, struc
 static void bind_cells(struct event_reader *reader)
 {
     for (size_t i = 0; i < table_columns(reader->body.table); i++)
-        if (i != reader->id_column)
+        if (i != reader->id_column && i != reader->weight_column)
             binding_cell(&reader->binding, table_column_name(reader->body.table, i),
                          reader->cells[i]);
 }
@@ -349,6 +375,7 @@ bool event_reader_bind(struct event_reader *reader, const struct schema *schema,
         return false;
     event->row = binding->row;
     return reader->body.is_table
-               ? take_cell_id(reader, event, error)
-               : take_member_id(reader, event, error) && take_member_time(reader, event, error);
+               ? take_cell_id(reader, event, error) && take_cell_weight(reader, error)
+               : take_member_id(reader, event, error) && take_member_time(reader, event, error) &&
+                     take_member_weight(reader, error);
 }

@@ -24,8 +24,8 @@ struct event_reader {
     struct json *json;   /* the event last fetched, of a JSON body */
     struct json **ahead; /* events parsed before they are fetched; NULL: streamed */
     size_t ahead_count, ahead_next;
-    double *cells;    /* the row last fetched, of a table */
-    size_t id_column; /* of a table; SIZE_MAX: none */
+    double *cells;                   /* the row last fetched, of a table */
+    size_t id_column, weight_column; /* of a table; SIZE_MAX: none */
     struct binding binding;
     struct buffer id_text; /* of a table's row */
     struct buffer id;      /* escaped, with its quotes */

@@ -69,42 +69,48 @@ static void residual_squares(const struct normal *normal, mpz_t squares)
         mpz_set_ui(squares, 0);
 }
 
-/* rows · (sum of products about the means) = rows · S_jk - S_0j S_0k, scaled, in units of
- * 2^-(2 depth); exactly. */
+/* Σ w, which is S_00, in units of 2^weight_unit. */
+static mpz_srcptr weight_sum(const struct normal *normal)
+{
+    return normal_sum(normal, 0, 0);
+}
+
+static long weight_unit(const struct normal *normal)
+{
+    return 2 * normal->scale[0] - normal->depth;
+}
+
+/* Σ w · (sum of products about the means) = Σ w · S_jk - S_0j S_0k, scaled, in units of
+ * 2^(weight_unit - depth); exactly. */
 static void centred_products(const struct normal *normal, size_t j, size_t k, mpz_t products)
 {
-    mpz_t sum;
-    mpz_init(sum);
-    mpz_mul(sum, normal_sum(normal, 0, j), normal_sum(normal, 0, k));
-    mpz_mul_2exp(sum, sum, 2 * normal->scale[0]);
-    mpz_mul_si(products, normal_sum(normal, j, k), normal->rows);
-    mpz_mul_2exp(products, products, normal->depth);
-    mpz_sub(products, products, sum);
-    mpz_clear(sum);
+    mpz_mul(products, normal_sum(normal, j, k), weight_sum(normal));
+    mpz_submul(products, normal_sum(normal, 0, j), normal_sum(normal, 0, k));
 }
 
 static double mean_square(const struct normal *normal, const mpz_t residual)
 {
-    mpfr_t mean;
+    mpfr_t mean, weight;
     long exponent = 2 * normal->scale[normal->unknowns] - normal->depth - normal->bits;
-    mpfr_init(mean);
+    mpfr_inits(mean, weight, NULL);
     set_exactly(mean, residual, exponent);
+    set_exactly(weight, weight_sum(normal), weight_unit(normal));
     mpfr_prec_round(mean, mpfr_get_prec(mean) + 128, MPFR_RNDN);
-    mpfr_div_si(mean, mean, normal->rows, MPFR_RNDN);
+    mpfr_div(mean, mean, weight, MPFR_RNDN);
     double rounded = nearest_double(mean);
-    mpfr_clear(mean);
+    mpfr_clears(mean, weight, NULL);
     return rounded;
 }
 
-/* 1 - rows · residual / total. */
+/* 1 - Σ w · residual / total. */
 static double determination(const struct normal *normal, const mpz_t residual, const mpz_t total)
 {
     mpz_t scaled;
     mpfr_t numerator, denominator, r2;
     mpz_init(scaled);
-    mpz_mul_si(scaled, residual, normal->rows);
+    mpz_mul(scaled, residual, weight_sum(normal));
     mpfr_inits(numerator, denominator, NULL);
-    set_exactly(numerator, scaled, normal->depth - normal->bits);
+    set_exactly(numerator, scaled, -normal->bits);
     set_exactly(denominator, total, 0);
     mpfr_init2(r2, R2_PRECISION);
     mpfr_div(r2, numerator, denominator, MPFR_RNDN);
@@ -121,6 +127,14 @@ static double scaled_double(mpz_srcptr value, long exponent)
     long own;
     double digits = mpz_get_d_2exp(&own, value);
     return ldexp(digits, (int)(own + exponent)) + 0.0;
+}
+
+/* Σ w as digits · 2^exponent, which no weights carry out of range. */
+static double weight_digits(const struct normal *normal, long *exponent)
+{
+    double digits = mpz_get_d_2exp(exponent, weight_sum(normal));
+    *exponent += weight_unit(normal);
+    return digits;
 }
 
 static size_t inverse_index(size_t features, size_t j, size_t k)
@@ -149,7 +163,8 @@ static void set_inverse(struct fit *fit, const struct normal *normal)
         }
 }
 
-/* Digits of a scaled product about the means: their scale does not matter to correlations. */
+/* Digits of a scaled product about the means: their scale does not matter to correlations, nor does
+ * that of the weights. */
 static double centred_digits(const struct normal *normal, size_t j, size_t k)
 {
     mpz_t products;
@@ -164,6 +179,7 @@ static double centred_digits(const struct normal *normal, size_t j, size_t k)
 static void set_condition(struct fit *fit, const struct normal *normal)
 {
     double most = 0, inverse_most = 0;
+    double weight = scaled_double(weight_sum(normal), -normal->depth);
     for (size_t j = 1; fit->inverse && j <= fit->features; j++) {
         double sum = 0, inverse_sum = 0, own = centred_digits(normal, j, j);
         for (size_t k = 1; !normal->aliased[j] && k <= fit->features; k++) {
@@ -172,7 +188,7 @@ static void set_condition(struct fit *fit, const struct normal *normal)
             double both = sqrt(own) * sqrt(centred_digits(normal, k, k));
             double inverse = scaled_double(normal_inverse(normal, j, k), -normal->inverse_bits);
             sum += fabs(centred_digits(normal, j, k) / both);
-            inverse_sum += fabs(inverse * (both / (double)normal->rows));
+            inverse_sum += fabs(inverse * (both / weight));
         }
         most = fmax(most, sum);
         inverse_most = fmax(inverse_most, inverse_sum);
@@ -182,11 +198,23 @@ static void set_condition(struct fit *fit, const struct normal *normal)
 
 static void set_means(struct fit *fit, const struct normal *normal)
 {
+    long unit, own;
+    double weight = weight_digits(normal, &unit);
+    fit->weight = ldexp(weight, (int)unit);
     for (size_t j = 1; j <= fit->features + 1; j++) {
-        long own, exponent = normal->scale[0] + normal->scale[j] - normal->depth;
+        long exponent = normal->scale[0] + normal->scale[j] - normal->depth - unit;
         double digits = mpz_get_d_2exp(&own, normal_sum(normal, 0, j));
-        fit->means[j - 1] = ldexp(digits / (double)normal->rows, (int)(own + exponent)) + 0.0;
+        fit->means[j - 1] = ldexp(digits / weight, (int)(own + exponent)) + 0.0;
     }
+}
+
+/* `total`: the target's squares about its mean, as centred_products has them. */
+static double variance(const struct normal *normal, const mpz_t total)
+{
+    long unit, own;
+    double weight = weight_digits(normal, &unit), digits = mpz_get_d_2exp(&own, total);
+    long exponent = weight_unit(normal) - normal->depth + 2 * normal->scale[normal->unknowns];
+    return ldexp(digits / weight / weight, (int)(own + exponent - 2 * unit)) + 0.0;
 }
 
 static void set_errors(struct fit *fit, const struct normal *normal)
@@ -197,44 +225,46 @@ static void set_errors(struct fit *fit, const struct normal *normal)
     centred_products(normal, normal->unknowns, normal->unknowns, total);
     fit->mse = mean_square(normal, residual);
     fit->r2 = mpz_sgn(total) > 0 ? determination(normal, residual, total) : NAN;
-    fit->variance = scaled_double(total, 2 * normal->scale[normal->unknowns] - 2 * normal->depth) /
-                    (double)normal->rows / (double)normal->rows;
+    fit->variance = variance(normal, total);
     mpz_clears(residual, total, NULL);
 }
 
-enum { ERROR_PRECISION = 4400 }; /* bits: more than sums and coefficients of doubles span */
+/* Bits: more than sums of doubles span, but for the most extreme weights. */
+enum { ERROR_PRECISION = 4400 };
 
 /* γ_j of the residual Σ γ_j z_j: 1 for the target, -β_j for the others. */
-static void residual_weight(const struct fit *fit, size_t j, mpfr_t weight)
+static void residual_factor(const struct fit *fit, size_t j, mpfr_t factor)
 {
     if (j == fit->features + 1) {
-        mpfr_set_si(weight, 1, MPFR_RNDN);
+        mpfr_set_si(factor, 1, MPFR_RNDN);
         return;
     }
-    mpfr_set_d(weight, -fit->coefficients[j].hi, MPFR_RNDN);
-    mpfr_sub_d(weight, weight, fit->coefficients[j].lo, MPFR_RNDN);
+    mpfr_set_d(factor, -fit->coefficients[j].hi, MPFR_RNDN);
+    mpfr_sub_d(factor, factor, fit->coefficients[j].lo, MPFR_RNDN);
 }
 
 double fit_error(const struct fit *fit, const struct moments *moments)
 {
     mpz_t sum;
-    mpfr_t total, product, weight, other;
+    mpfr_t total, product, own, other;
     mpz_init(sum);
-    mpfr_inits2(ERROR_PRECISION, total, product, weight, other, NULL);
+    mpfr_inits2(ERROR_PRECISION, total, product, own, other, NULL);
     mpfr_set_zero(total, 1);
     for (size_t j = 0; j <= fit->features + 1; j++) {
-        residual_weight(fit, j, weight);
+        residual_factor(fit, j, own);
         for (size_t k = j; k <= fit->features + 1; k++) {
             long exponent = moments_sum(moments, j, k, sum);
-            residual_weight(fit, k, other);
+            residual_factor(fit, k, other);
             mpfr_set_z_2exp(product, sum, exponent + (k > j), MPFR_RNDN);
-            mpfr_mul(product, product, weight, MPFR_RNDN);
+            mpfr_mul(product, product, own, MPFR_RNDN);
             mpfr_fma(total, product, other, total, MPFR_RNDN);
         }
     }
-    mpfr_div_si(total, total, moments_rows(moments), MPFR_RNDN);
+    long exponent = moments_sum(moments, 0, 0, sum);
+    mpfr_set_z_2exp(product, sum, exponent, MPFR_RNDN);
+    mpfr_div(total, total, product, MPFR_RNDN);
     double rounded = nearest_double(total);
-    mpfr_clears(total, product, weight, other, NULL);
+    mpfr_clears(total, product, own, other, NULL);
     mpz_clear(sum);
     return rounded;
 }

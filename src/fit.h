@@ -1,4 +1,5 @@
-/* Fit: ordinary least squares from exact moments.
+/* Fit: least squares from exact moments, where the square of a row's residual counts as often as
+ * its weight says.
  *
  * y ≈ β_0 + Σ β_j x_j, where each coefficient is the exact solution for the float64 rows, rounded
  * once: the normal equations are solved in multiple precision (normal.h), so the answer depends on
@@ -22,15 +23,17 @@ struct coefficient {
 
 struct fit {
     size_t features;
-    int64_t rows;
-    size_t rank;                      /* independent columns, the constant included */
+    int64_t rows;  /* how many there are, whatever their weights */
+    double weight; /* of them all, as is `rows` where each has weight 1; infinite beyond range */
+    size_t rank;   /* independent columns, the constant included */
     struct coefficient *coefficients; /* features + 1 of them: the intercept, then by feature */
     bool *aliased;                    /* features of them: dependent on the columns before it */
+    /* sums and means are weighted: a mean of v is Σ w v / Σ w */
     double mse; /* mean of squared residuals over the rows, rounded once; infinite beyond range */
     double r2;  /* 1 − residual / total sum of squares, in [0, 1]; NaN if y is constant */
     double variance; /* of the target about its mean, over the rows */
     double *means;   /* features + 1 of them, the target's last */
-    double *inverse; /* the upper triangle of the inverse of Σ (x - mean)(x - mean)ᵀ, each
+    double *inverse; /* the upper triangle of the inverse of Σ w (x - mean)(x - mean)ᵀ, each
                         rounded as good as once; 0 for aliased ones. NULL: not made */
     double intercept_inverse; /* the like for the intercept */
     double condition;         /* 1-norm condition number of the correlations; NaN: no inverse */
@@ -56,7 +59,8 @@ struct fit *fit_new(const struct moments *moments, size_t *column, struct error 
 struct fit *fit_alloc(size_t features, struct error *error);
 void fit_free(struct fit *fit);
 
-/* Mean squared error of the fit on other rows, as if computed exactly; infinite beyond range. */
+/* Mean squared error of the fit on other rows by their weights, as if computed exactly; infinite
+ * beyond range. */
 double fit_error(const struct fit *fit, const struct moments *moments);
 
 /* Σ (hi_j + lo_j) x_j, with x_0 = 1, as if computed exactly and rounded once; infinite when it is

@@ -4,6 +4,7 @@
 #include "json_stream.h"
 #include "number.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ bool flat_object_begin(struct flat_object *flat, const struct schema *schema, bo
     if (flat->schema == schema && flat->count == schema->count && flat->with_target == with_target)
         return true;
     flat_object_free(flat);
-    size_t fields = schema->count + 1;
+    size_t fields = schema_cells(schema);
     flat->row = calloc(fields, sizeof *flat->row);
     flat->seen = calloc(fields, sizeof *flat->seen);
     if (!flat->row || !flat->seen) {
@@ -109,7 +110,7 @@ static long find_field(const struct flat_object *flat, size_t likely, const char
     char terminated[SCHEMA_NAME_MAX + 1];
     if (likely < schema->count && is_called(schema->names[likely], name, length))
         return (long)likely;
-    if (is_called(SCHEMA_TARGET, name, length))
+    if (is_called(schema_target(), name, length))
         return flat->with_target ? (long)schema->count : -1;
     if (length > SCHEMA_NAME_MAX)
         return -1;
@@ -164,6 +165,13 @@ static bool take_time(struct flat_object *flat, struct cursor *cursor)
     return true;
 }
 
+static bool take_weight(struct flat_object *flat, struct cursor *cursor)
+{
+    double *weight = &flat->row[flat->count + 1];
+    return flat->with_target && *weight == 1 && take_number(cursor, weight) && *weight > 0 &&
+           *weight < INFINITY;
+}
+
 static bool take_value(struct flat_object *flat, struct cursor *cursor, const char *name,
                        size_t length, size_t *taken)
 {
@@ -171,6 +179,8 @@ static bool take_value(struct flat_object *flat, struct cursor *cursor, const ch
         return take_id(flat, cursor);
     if (is_called("_time", name, length))
         return take_time(flat, cursor);
+    if (is_called("_weight", name, length))
+        return take_weight(flat, cursor);
     long field = find_field(flat, *taken, name, length);
     if (field < 0 || flat->seen[field] == flat->row_number ||
         ((size_t)field < flat->count && flat->schema->kinds[field] != CELL_NUMBER))
@@ -188,6 +198,7 @@ size_t flat_object_read(struct flat_object *flat, const char *text, size_t lengt
     size_t name_length;
     flat->event = (struct event){.row = flat->row};
     flat->row_number++;
+    flat->row[flat->count + 1] = 1;
     if (!take(&cursor, '{'))
         return 0;
     do {

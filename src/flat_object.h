@@ -19,7 +19,7 @@ struct flat_object {
     const struct schema *schema;
     bool with_target;
     size_t count;   /* of the schema's features */
-    double *row;    /* `count` values, then the target; owned */
+    double *row;    /* schema_cells() of them; owned */
     uint64_t *seen; /* owned; the number of the row that last had the field */
     uint64_t row_number;
     struct event event; /* the row last read: `row`, and an id within its text */

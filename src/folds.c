@@ -3,6 +3,7 @@
 #include "ridge.h"
 
 #include <math.h>
+#include <mpfr.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -207,7 +208,8 @@ static const double *columns_of(const struct folds *folds, const double *row,
     return encoding_row(folds->encoding, row, NULL, room);
 }
 
-bool folds_reserve(struct folds *folds, const double *row, size_t *feature, struct error *error)
+bool folds_reserve(struct folds *folds, const double *row, double weight, size_t *feature,
+                   struct error *error)
 {
     double room[ENCODING_ROOM];
     enum encoding_result extended = extend(folds, row, true, feature);
@@ -222,7 +224,8 @@ bool folds_reserve(struct folds *folds, const double *row, size_t *feature, stru
     *feature = SIZE_MAX;
     if (extended == ENCODING_NO_MEMORY)
         return error_memory(error);
-    switch (moments_reserve(folds->moments[part_of(folds, row)], columns_of(folds, row, room))) {
+    switch (moments_reserve(folds->moments[part_of(folds, row)], columns_of(folds, row, room),
+                            weight)) {
     case MOMENTS_OK:
         return true;
     case MOMENTS_NO_MEMORY:
@@ -234,22 +237,22 @@ bool folds_reserve(struct folds *folds, const double *row, size_t *feature, stru
                      "the values span too wide a range to be summed exactly over so many features");
 }
 
-bool folds_reserve_accepted(struct folds *folds, const double *row)
+bool folds_reserve_accepted(struct folds *folds, const double *row, double weight)
 {
     double room[ENCODING_ROOM];
     size_t feature;
     return extend(folds, row, false, &feature) == ENCODING_OK &&
            moments_reserve_accepted(folds->moments[part_of(folds, row)],
-                                    columns_of(folds, row, room)) == MOMENTS_OK;
+                                    columns_of(folds, row, room), weight) == MOMENTS_OK;
 }
 
-void folds_add(struct folds *folds, const double *row)
+void folds_add(struct folds *folds, const double *row, double weight)
 {
     double room[ENCODING_ROOM];
-    moments_add(folds->moments[part_of(folds, row)], columns_of(folds, row, room));
+    moments_add(folds->moments[part_of(folds, row)], columns_of(folds, row, room), weight);
 }
 
-void folds_add_terms(struct folds *folds, const double *row)
+void folds_add_terms(struct folds *folds, const double *row, double weight)
 {
     const struct term_maps *maps = folds->maps;
     double values[TERMS_MAX], room[FOLDS_FEATURES_MAX], y = row[folds->features];
@@ -262,7 +265,7 @@ void folds_add_terms(struct folds *folds, const double *row)
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         if (maps->kinds[kind]) {
             terms_values(maps->kinds[kind], numbers, values);
-            term_sums_add(folds->sums[kind][k], values, target);
+            term_sums_add(folds->sums[kind][k], values, target, weight);
         }
 }
 
@@ -327,6 +330,26 @@ int64_t folds_set_rows(const struct folds_set *set, size_t part)
     for (size_t i = 0; i < set->count; i++)
         rows += moments_rows(set->of[i]->moments[part]);
     return rows;
+}
+
+enum { WEIGHT_PRECISION = 2200 }; /* bits: as many as sums of doubles span */
+
+double folds_set_weight(const struct folds_set *set, size_t part)
+{
+    mpz_t digits;
+    mpfr_t sum, weight;
+    mpz_init(digits);
+    mpfr_inits2(WEIGHT_PRECISION, sum, weight, NULL);
+    mpfr_set_zero(sum, 1);
+    for (size_t i = 0; i < set->count; i++) {
+        long exponent = moments_sum(set->of[i]->moments[part], 0, 0, digits);
+        mpfr_set_z_2exp(weight, digits, exponent, MPFR_RNDN);
+        mpfr_add(sum, sum, weight, MPFR_RNDN);
+    }
+    double rounded = mpfr_get_d(sum, MPFR_RNDN);
+    mpfr_clears(sum, weight, NULL);
+    mpz_clear(digits);
+    return rounded;
 }
 
 bool folds_set_has_terms(const struct folds_set *set)

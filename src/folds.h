@@ -1,5 +1,6 @@
 /* Folds: all that is learnt of a set of rows, in parts, so that each part can be predicted by what
- * the others know, without reading a row again. A row's part follows from its values alone.
+ * the others know, without reading a row again. A row's part follows from its values alone, so that
+ * rows that differ in weight only are in one part.
  *
  * Sums of the columns that the features are encoded as (encoding.h) come first (moments.h). The
  * terms of models that are not linear are of the features that are numbers; they need to know where
@@ -64,13 +65,15 @@ bool folds_begin_terms(struct folds *folds, struct term_maps *maps);
 void folds_end_terms(struct folds *folds); /* forgets them */
 void folds_free(struct folds *folds);      /* NULL is fine */
 
-/* Makes room for a row (encoding.h), so that adding it cannot fail. ERROR_UNUSABLE: it cannot be
- * summed with the others; *feature is the one that the error is about, or SIZE_MAX. */
-bool folds_reserve(struct folds *folds, const double *row, size_t *feature, struct error *error);
+/* Makes room for a row (encoding.h) of that weight (moments.h), so that adding it cannot fail.
+ * ERROR_UNUSABLE: it cannot be summed with the others; *feature is the one that the error is about,
+ * or SIZE_MAX. */
+bool folds_reserve(struct folds *folds, const double *row, double weight, size_t *feature,
+                   struct error *error);
 /* The same for a row that has been accepted before; false without memory. */
-bool folds_reserve_accepted(struct folds *folds, const double *row);
-void folds_add(struct folds *folds, const double *row);
-void folds_add_terms(struct folds *folds, const double *row);
+bool folds_reserve_accepted(struct folds *folds, const double *row, double weight);
+void folds_add(struct folds *folds, const double *row, double weight);
+void folds_add_terms(struct folds *folds, const double *row, double weight);
 
 /* into += from: the columns' sums, and those of terms. False without memory, and then `into` is no
  * longer of use. */
@@ -105,6 +108,8 @@ struct term_maps *folds_set_maps(const struct folds_set *set);
 
 size_t folds_set_columns(const struct folds_set *set);
 int64_t folds_set_rows(const struct folds_set *set, size_t part);
+/* What the rows of that part weigh together, rounded once; infinite beyond range. */
+double folds_set_weight(const struct folds_set *set, size_t part);
 /* Whether terms were made of all rows. */
 bool folds_set_has_terms(const struct folds_set *set);
 

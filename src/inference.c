@@ -6,7 +6,7 @@
 
 void inference_of(const struct fit *fit, struct inference *inference)
 {
-    double rows = (double)fit->rows, regressors = (double)fit->rank - 1;
+    double rows = (double)fit->rows, weight = fit->weight, regressors = (double)fit->rank - 1;
     double freedom = rows - (double)fit->rank;
     *inference = (struct inference){.freedom = fit->rows - (int64_t)fit->rank,
                                     .deviation = NAN,
@@ -16,13 +16,13 @@ void inference_of(const struct fit *fit, struct inference *inference)
                                     .width = NAN};
     if (inference->freedom < 1)
         return;
-    double residual = fit->mse * rows / freedom; /* their variance */
+    double residual = fit->mse * weight / freedom; /* the variance of one of weight 1 */
     inference->deviation = sqrt(residual);
     inference->adjusted_r2 = 1 - (1 - fit->r2) * ((rows - 1) / freedom);
     inference->width = student_width(INFERENCE_LEVEL, freedom);
     if (regressors < 1 || !(residual > 0))
         return;
-    inference->f = fit->r2 * fit->variance * rows / regressors / residual;
+    inference->f = fit->r2 * fit->variance * weight / regressors / residual;
     inference->f_p = fisher_tail(inference->f, regressors, freedom);
 }
 
@@ -46,10 +46,10 @@ struct coefficient_inference inference_coefficient(const struct fit *fit,
     return result;
 }
 
-/* (x - mean)ᵀ C⁻¹ (x - mean) + 1 / rows. */
+/* (x - mean)ᵀ C⁻¹ (x - mean) + 1 / Σ w. */
 static double leverage(const struct fit *fit, const double *row)
 {
-    double sum = 1 / (double)fit->rows;
+    double sum = 1 / fit->weight;
     for (size_t j = 0; j < fit->features; j++) {
         double along = 0;
         for (size_t k = 0; k < fit->features; k++)

@@ -1,5 +1,7 @@
 /* Inference: how sure a least-squares fit is, under the usual assumptions (independent normal
- * errors of one variance), as R's summary(lm), confint and predict.lm have it. */
+ * errors of one variance), as R's summary(lm), confint and predict.lm have it. Where rows have
+ * weights, the variance of a row's error is that variance divided by its weight, as in
+ * lm(weights=): a weight says how precise a row is, and a row counts as one whatever its weight. */
 #ifndef TRENDLINE_INFERENCE_H
 #define TRENDLINE_INFERENCE_H
 
@@ -14,7 +16,7 @@
 
 struct inference {
     int64_t freedom;  /* rows - rank; where it is 0 all below is NaN */
-    double deviation; /* of the residuals: the square root of their sum of squares / freedom */
+    double deviation; /* of residuals of weight 1: the square root of Σ w r² / freedom */
     double adjusted_r2;
     double f, f_p; /* all features together; NaN without any, or where the fit is perfect */
     double width;  /* of a confidence interval to each side, in standard errors */
@@ -29,8 +31,8 @@ struct coefficient_inference {
 struct coefficient_inference inference_coefficient(const struct fit *fit,
                                                    const struct inference *inference, size_t j);
 
-/* Half the width of the interval that holds a new target with probability `level` where the row has
- * leverage 0: the same for all rows. NaN without freedom or inverse. */
+/* Half the width of the interval that holds a new target of weight 1 with probability `level` where
+ * the row has leverage 0: the same for all rows. NaN without freedom or inverse. */
 double inference_scale(const struct fit *fit, double level);
 /* The same at `row`. */
 double inference_interval(const struct fit *fit, const double *row, double scale);

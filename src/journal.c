@@ -166,9 +166,11 @@ static bool take_schema(struct journal *journal, const char *line, size_t length
     struct schema *schema = line_schema(line, length, error);
     bool ok = schema && journal_set_schema(journal, schema, error);
     schema_free(schema);
-    return ok || error->kind == ERROR_BUSY
-               ? ok
-               : error_set(error, ERROR_DAMAGED, JOURNAL_NAME ":1: not a journal of events");
+    if (ok || error->kind == ERROR_BUSY)
+        return ok;
+    struct error why = *error;
+    return error_set(error, ERROR_DAMAGED, JOURNAL_NAME ":1: not a journal of these events: %.300s",
+                     why.text);
 }
 
 static bool visit_line(struct journal *journal, const char *line, size_t length, uint64_t offset,

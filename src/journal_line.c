@@ -11,7 +11,8 @@
 #include <zlib.h>
 
 static const char seq_key[] = "{\"_seq\":", time_key[] = ",\"_time\":\"", id_key[] = ",\"_id\":\"",
-                  batch_key[] = ",\"_batch\":", crc_key[] = ",\"_crc\":\"", line_end[] = "\"}";
+                  weight_key[] = ",\"_weight\":", batch_key[] = ",\"_batch\":",
+                  crc_key[] = ",\"_crc\":\"", line_end[] = "\"}";
 
 enum {
     CRC_DIGITS = 8,
@@ -22,10 +23,10 @@ bool line_layout_init(struct line_layout *layout, const struct schema *schema, s
 {
     *layout = (struct line_layout){.schema = schema_copy(schema)};
     layout->keys = calloc(schema->count + 1, sizeof *layout->keys);
-    layout->row = calloc(schema->count + 1, sizeof *layout->row);
+    layout->row = calloc(schema_cells(schema), sizeof *layout->row);
     bool failed = !layout->schema || !layout->keys || !layout->row;
     for (size_t i = 0; !failed && i <= schema->count; i++) {
-        const char *name = i < schema->count ? schema->names[i] : SCHEMA_TARGET;
+        const char *name = i < schema->count ? schema->names[i] : schema_target();
         buffer_puts(&layout->keys[i], ",");
         json_write_string(&layout->keys[i], name, strlen(name));
         buffer_puts(&layout->keys[i], ":");
@@ -71,6 +72,10 @@ void line_write(const struct line_layout *layout, struct buffer *out, int64_t se
         buffer_puts(out, "\"");
     }
     size_t features = layout->schema->count;
+    if (event->row[features + 1] != 1) {
+        buffer_puts(out, weight_key);
+        json_write_number(out, event->row[features + 1]);
+    }
     for (size_t i = 0; i < features; i++) {
         buffer_append(out, layout->keys[i].data, layout->keys[i].length);
         schema_write_cell(layout->schema, event->row, i, out);
@@ -227,6 +232,10 @@ bool line_read(const struct line_layout *layout, const char *line, size_t length
         return false;
     if (take_literal(&cursor, id_key) && !take_string(&cursor, &event->id, &event->id_length))
         return false;
+    double *weight = &layout->row[layout->schema->count + 1];
+    *weight = 1;
+    if (take_literal(&cursor, weight_key) && !take_number(&cursor, weight))
+        return false;
     for (size_t i = 0; i <= layout->schema->count; i++) {
         const struct buffer *key = &layout->keys[i];
         enum cell_kind kind = i < layout->schema->count ? layout->schema->kinds[i] : CELL_NUMBER;
@@ -240,22 +249,27 @@ bool line_read(const struct line_layout *layout, const char *line, size_t length
     return cursor.at == cursor.end;
 }
 
+/* The last member that is no option is the target. */
 struct schema *line_schema(const char *line, size_t length, struct error *error)
 {
     struct json *json = json_parse(line, length, error);
     if (!json)
         return NULL;
-    const char *names[SCHEMA_FEATURES_MAX + 1];
-    enum cell_kind kinds[SCHEMA_FEATURES_MAX + 1];
+    const char *names[SCHEMA_FEATURES_MAX + 2];
+    enum cell_kind kinds[SCHEMA_FEATURES_MAX + 2];
     size_t count = 0;
-    for (const struct json *member = json_first(json); member; member = json_next(member)) {
-        const char *name = json_name(member);
-        if (name[0] == '_' || strcmp(name, SCHEMA_TARGET) == 0 || count > SCHEMA_FEATURES_MAX)
-            continue;
-        kinds[count] = json_kind(member) == JSON_STRING ? CELL_CATEGORY : CELL_NUMBER;
-        names[count++] = name;
-    }
-    struct schema *schema = schema_new(names, kinds, count, error);
+    for (const struct json *member = json_first(json); member; member = json_next(member))
+        if (json_name(member)[0] != '_' && count < SCHEMA_FEATURES_MAX + 2) {
+            kinds[count] = json_kind(member) == JSON_STRING ? CELL_CATEGORY : CELL_NUMBER;
+            names[count++] = json_name(member);
+        }
+    struct schema *schema = NULL;
+    if (count == 0 || strcmp(names[count - 1], schema_target()) == 0)
+        schema = schema_new(names, kinds, count > 0 ? count - 1 : 0, error);
+    else
+        error_set(error, ERROR_DAMAGED,
+                  "the target is called \"%.100s\" here, not \"%.100s\": see TARGET",
+                  names[count - 1], schema_target());
     json_free(json);
     return schema;
 }

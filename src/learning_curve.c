@@ -74,7 +74,7 @@ static bool judge_ridge(const struct folds_set *set, struct candidate_wish wish,
 static bool add_turn(struct curve_point *point, const struct folds_set *set,
                      struct candidate_wish wish, unsigned parts, size_t judge, struct error *error)
 {
-    double chosen, linear, mean = INFINITY, judged = rows_of(set, folds_part(judge));
+    double chosen, linear, mean = INFINITY, judged = folds_set_weight(set, judge);
     if (!judge_mean(set, parts, judge, &mean, error) ||
         !turn_least_squares(set, parts, judge, &linear, error))
         return false;
@@ -91,14 +91,16 @@ static bool add_turn(struct curve_point *point, const struct folds_set *set,
 static bool judge_all(struct curve_point *point, const struct folds_set *set,
                       struct candidate_wish wish, size_t parts, struct error *error)
 {
-    double rows = rows_of(set, FOLDS_ALL);
-    for (size_t judge = 0; judge < FOLDS; judge++)
+    double weight = 0;
+    for (size_t judge = 0; judge < FOLDS; judge++) {
         if (!add_turn(point, set, wish, parts_after(judge, parts), judge, error))
             return false;
+        weight += folds_set_weight(set, judge);
+    }
     point->rows /= FOLDS;
-    point->chosen /= rows;
-    point->linear /= rows;
-    point->mean /= rows;
+    point->chosen /= weight;
+    point->linear /= weight;
+    point->mean /= weight;
     return true;
 }
 

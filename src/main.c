@@ -40,6 +40,7 @@ static const char HELP[] =
     "  TRAIN_FILE_PATH  training rows to start from ($DATA_DIR/train.txt, if it is there)\n"
     "  LEARN            online: each event moves the model at once; build: only /build (online)\n"
     "  MODEL            auto: chosen by cross-validation; linear: least squares (auto)\n"
+    "  TARGET           what events call the target (target)\n"
     "  MISSING          allow: null and empty cells are learnt as missing; refuse (refuse)\n"
     "  UNSEEN           base: levels never learnt are predicted as the base; refuse (refuse)\n"
     "  WORKERS          predict processes (the cores allowed, at least 2)\n"

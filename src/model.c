@@ -204,9 +204,12 @@ void model_write(const struct model *model, struct buffer *out)
     buffer_puts(out, ",\n  \"features\": ");
     schema_write(model->schema, out);
     levels_write(model->schema, model->predictor->encoding, "\n  ", out);
-    buffer_puts(out, ",\n  \"target\": \"" SCHEMA_TARGET "\"");
+    buffer_puts(out, ",\n  \"target\": ");
+    write_text(out, schema_target());
     buffer_printf(out, ",\n  \"rows\": %lld,\n  \"events\": %lld,\n  \"rank\": %zu",
                   (long long)model->fit->rows, (long long)model->events, model->fit->rank);
+    if (model->fit->weight != (double)model->fit->rows)
+        model_write_figure(out, "weight", model->fit->weight);
     write_aliased(model, out);
     if (model->predictor->count > 0) {
         model_write_terms(model, out);
@@ -287,6 +290,8 @@ static bool parse_fit(struct model *model, const struct json *json, struct error
     if (!json_get_count(json, "rows", &fit->rows) || !json_get_count(json, "rank", &rank) ||
         !aliased)
         return false;
+    if (!json_get_number(json, "weight", &fit->weight))
+        fit->weight = (double)fit->rows;
     fit->rank = (size_t)rank;
     fit->mse = model_parse_figure(json, "mse");
     fit->r2 = model_parse_figure(json, "r2");

@@ -88,6 +88,7 @@ struct moments *moments_new(size_t features)
     moments->count = count;
     moments->limbs = limbs;
     moments->sums = sums;
+    moments->weight = (struct scale){.unit = 0, .bits = 1};
     moments->columns[0].scale = (struct scale){.unit = 0, .bits = 1};
     for (size_t j = 1; j < count; j++)
         moments->columns[j].scale = (struct scale){.unit = UNIT_NONE, .bits = 0};
@@ -119,10 +120,16 @@ void moments_free(struct moments *moments)
     free(moments);
 }
 
-size_t moments_bytes_max(size_t features)
+/* The limbs of a sum of products of values of so many bits, and weights. */
+static size_t limbs_for(int bits, int weight_bits)
 {
-    enum { BITS = 1024 + 1074, LIMBS = (2 * BITS + GUARD_BITS + 1 + 63) / 64 };
-    return entry_count(features + 2) * LIMBS * sizeof(mp_limb_t);
+    return (2 * bits + weight_bits + GUARD_BITS + 63) / 64;
+}
+
+size_t moments_bytes_max(size_t features, bool weighted)
+{
+    size_t limbs = limbs_for(DOUBLE_TOP - DOUBLE_UNIT, weighted ? WEIGHT_BITS_MAX : 1);
+    return entry_count(features + 2) * limbs * sizeof(mp_limb_t);
 }
 
 size_t moments_features(const struct moments *moments)
@@ -158,7 +165,7 @@ static size_t limbs_wanted(const struct moments *moments)
     for (size_t j = 0; j < moments->count; j++)
         if (moments->columns[j].wanted.bits > bits)
             bits = moments->columns[j].wanted.bits;
-    size_t limbs = (2 * bits + GUARD_BITS + 1 + 63) / 64;
+    size_t limbs = limbs_for(bits, moments->weight_wanted.bits);
     return limbs > moments->limbs ? limbs : moments->limbs;
 }
 
@@ -190,12 +197,22 @@ static void rescale_column(struct moments *moments, size_t j)
     column->scale = column->wanted;
 }
 
+/* The same for the weights. */
+static void rescale_weight(struct moments *moments)
+{
+    int lowered = moments->weight.unit - moments->weight_wanted.unit;
+    for (size_t i = 0; lowered && i < entry_count(moments->count); i++)
+        limbs_shift_left(moments->sums + i * moments->limbs, moments->limbs, lowered);
+    moments->weight = moments->weight_wanted;
+}
+
 enum moments_result moments_rescale(struct moments *moments)
 {
     if (!moments_widen(moments, limbs_wanted(moments)))
         return MOMENTS_NO_MEMORY;
     for (size_t j = 0; j < moments->count; j++)
         rescale_column(moments, j);
+    rescale_weight(moments);
     return MOMENTS_OK;
 }
 
@@ -203,6 +220,11 @@ static bool scale_holds(struct scale scale, struct value value)
 {
     return !value.magnitude ||
            (value.exponent >= scale.unit && value_top(value) <= scale.unit + scale.bits);
+}
+
+static bool holds_weight(const struct moments *moments, double weight)
+{
+    return weight == 1 || scale_holds(moments->weight, value_of(weight));
 }
 
 static bool holds_row(const struct moments *moments, const double *row)
@@ -213,29 +235,31 @@ static bool holds_row(const struct moments *moments, const double *row)
     return j == moments->count;
 }
 
-static void want_row(struct moments *moments, const double *row)
+static void want_row(struct moments *moments, const double *row, double weight)
 {
+    moments->weight_wanted = scale_union(moments->weight, scale_of(value_of(weight)));
     for (size_t j = 0; j < moments->count; j++) {
         struct column *column = &moments->columns[j];
         column->wanted = scale_union(column->scale, scale_of(value_of(row_value(row, j))));
     }
 }
 
-enum moments_result moments_reserve(struct moments *moments, const double *row)
+enum moments_result moments_reserve(struct moments *moments, const double *row, double weight)
 {
-    if (holds_row(moments, row))
+    if (holds_weight(moments, weight) && holds_row(moments, row))
         return MOMENTS_OK;
-    want_row(moments, row);
+    want_row(moments, row, weight);
     if (entry_count(moments->count) * limbs_wanted(moments) > MOMENTS_MAX_BYTES / sizeof(mp_limb_t))
         return MOMENTS_TOO_WIDE;
     return moments_rescale(moments);
 }
 
-enum moments_result moments_reserve_accepted(struct moments *moments, const double *row)
+enum moments_result moments_reserve_accepted(struct moments *moments, const double *row,
+                                             double weight)
 {
-    if (holds_row(moments, row))
+    if (holds_weight(moments, weight) && holds_row(moments, row))
         return MOMENTS_OK;
-    want_row(moments, row);
+    want_row(moments, row, weight);
     return moments_rescale(moments);
 }
 
@@ -278,8 +302,9 @@ static inline void accumulate(mp_limb_t *sum, size_t limbs, __int128 product, un
         carry = add_limb(&sum[i], sign, carry);
 }
 
-/* Returns the greatest shift. */
-static unsigned set_terms(struct moments *moments, const double *row)
+/* The terms of the row, and those times `sign` (1 or -1) and a weight of 1. Returns the greatest
+ * shift. */
+static unsigned set_terms(struct moments *moments, const double *row, int sign)
 {
     unsigned greatest = 0;
     for (size_t j = 0; j < moments->count; j++) {
@@ -288,10 +313,19 @@ static unsigned set_terms(struct moments *moments, const double *row)
         int64_t digits = value.magnitude;
         column->term.digits = value.negative ? -digits : digits;
         column->term.shift = digits ? value.exponent - column->scale.unit : 0;
+        column->weighted.digits = sign * column->term.digits;
+        column->weighted.shift = column->term.shift - moments->weight.unit;
         if (column->term.shift > greatest)
             greatest = column->term.shift;
     }
     return greatest;
+}
+
+/* Times factor · 2^shift. */
+static void weigh_terms(struct moments *moments, int64_t factor, unsigned shift)
+{
+    for (struct column *a = moments->columns; a < moments->columns + moments->count; a++)
+        a->weighted = (struct term){factor * a->term.digits, shift + a->term.shift};
 }
 
 /* As accumulate, for a shift below 64 and a number of limbs (3 or 4) that the compiler knows:
@@ -305,26 +339,26 @@ static inline void accumulate_near(mp_limb_t *sum, size_t limbs, __int128 produc
 }
 
 /* The same for all products of the row whose terms have been set. */
-static inline void add_products_near(struct moments *moments, size_t limbs, int sign)
+static inline void add_products_near(struct moments *moments, size_t limbs)
 {
     mp_limb_t *sum = moments->sums;
     const struct column *columns = moments->columns, *end = columns + moments->count;
     for (const struct column *a = columns; a < end; a++) {
-        int64_t digits = sign * a->term.digits;
-        unsigned shift = a->term.shift;
+        int64_t digits = a->weighted.digits;
+        unsigned shift = a->weighted.shift;
         for (const struct column *b = a; b < end; b++, sum += limbs)
             accumulate_near(sum, limbs, (__int128)digits * b->term.digits, shift + b->term.shift);
     }
 }
 
-static void add_products_any(struct moments *moments, int sign)
+static void add_products_any(struct moments *moments)
 {
     size_t limbs = moments->limbs;
     mp_limb_t *sum = moments->sums;
     const struct column *columns = moments->columns, *end = columns + moments->count;
     for (const struct column *a = columns; a < end; a++) {
-        int64_t digits = sign * a->term.digits;
-        unsigned shift = a->term.shift;
+        int64_t digits = a->weighted.digits;
+        unsigned shift = a->weighted.shift;
         if (digits == 0) {
             sum += (size_t)(end - a) * limbs;
             continue;
@@ -334,28 +368,55 @@ static void add_products_any(struct moments *moments, int sign)
     }
 }
 
-/* Adds `sign` (1 or -1) times the products of the row's values to the sums. Those of ordinary data
- * have 3 or 4 limbs, and shifts that add up to less than 64. */
-static void add_products(struct moments *moments, const double *row, int sign)
+/* Adds the products of weighted terms and terms. Sums of ordinary data have 3 or 4 limbs, and
+ * shifts, of which `greatest` is the greatest, less than 64. */
+static void add_products(struct moments *moments, unsigned greatest)
 {
-    bool near = set_terms(moments, row) < 32;
+    bool near = greatest < 64;
     if (near && moments->limbs == 3)
-        add_products_near(moments, 3, sign);
+        add_products_near(moments, 3);
     else if (near && moments->limbs == 4)
-        add_products_near(moments, 4, sign);
+        add_products_near(moments, 4);
     else
-        add_products_any(moments, sign);
+        add_products_any(moments);
 }
 
-void moments_add(struct moments *moments, const double *row)
+/* The weight goes in by slices, each of which leaves room for 53 bits of a value in a whole number
+ * of 64. */
+static void add_slices(struct moments *moments, struct value weight, int sign, unsigned greatest)
 {
-    add_products(moments, row, 1);
+    enum { SLICE_BITS = 10, SLICE_MASK = (1 << SLICE_BITS) - 1 };
+    unsigned shift = weight.exponent - moments->weight.unit;
+    while (weight.magnitude) {
+        int zeros = __builtin_ctzll(weight.magnitude);
+        weight.magnitude >>= zeros;
+        shift += zeros;
+        weigh_terms(moments, sign * (int64_t)(weight.magnitude & SLICE_MASK), shift);
+        add_products(moments, shift + 2 * greatest);
+        weight.magnitude >>= SLICE_BITS;
+        shift += SLICE_BITS;
+    }
+}
+
+/* Adds `sign` (1 or -1) times the weighted products. Most weights are 1, whose terms are ready. */
+static void add_row(struct moments *moments, const double *row, double weight, int sign)
+{
+    unsigned greatest = set_terms(moments, row, sign);
+    if (weight == 1)
+        add_products(moments, 2 * greatest - moments->weight.unit);
+    else
+        add_slices(moments, value_of(weight), sign, greatest);
+}
+
+void moments_add(struct moments *moments, const double *row, double weight)
+{
+    add_row(moments, row, weight, 1);
     moments->rows++;
 }
 
-void moments_subtract(struct moments *moments, const double *row)
+void moments_subtract(struct moments *moments, const double *row, double weight)
 {
-    add_products(moments, row, -1);
+    add_row(moments, row, weight, -1);
     moments->rows--;
 }
 
@@ -374,11 +435,13 @@ enum moments_result moments_merge(struct moments *into, const struct moments *fr
     size_t count = into->count;
     for (size_t j = 0; j < count; j++)
         into->columns[j].wanted = scale_union(into->columns[j].scale, from->columns[j].scale);
+    into->weight_wanted = scale_union(into->weight, from->weight);
     enum moments_result result = moments_rescale(into);
     if (result != MOMENTS_OK)
         return result;
+    int shift = from->weight.unit - into->weight.unit;
     for (size_t j = 0; j < count; j++) {
-        int shift_j = from->columns[j].scale.unit - into->columns[j].scale.unit;
+        int shift_j = shift + from->columns[j].scale.unit - into->columns[j].scale.unit;
         for (size_t k = j; k < count; k++) {
             int shift_k = from->columns[k].scale.unit - into->columns[k].scale.unit;
             add_shifted(moments_entry(into, j, k), into->limbs, moments_entry(from, j, k),

@@ -1,13 +1,16 @@
 /* Moments: the exact sums of cross products that the learner consists of.
  *
- * An event is the row z = (1, x_1 … x_p, y); the moments are S = Σ z zᵀ over all rows, together
- * with the number of rows. Each sum is kept as a whole number of units, so nothing is ever rounded:
- * the order of rows, merging of parts, and adding and taking away again cannot change a bit.
+ * An event is the row z = (1, x_1 … x_p, y) with a weight w > 0, mostly 1; the moments are
+ * S = Σ w z zᵀ over all rows, together with the number of rows. S_00 is Σ w. Each sum is kept as a
+ * whole number of units, so nothing is ever rounded: the order of rows, merging of parts, and
+ * adding and taking away again cannot change a bit, and a row of weight 2 is the same as two of
+ * weight 1, but for the number of rows.
  *
  * Representation: column j has a unit 2^e_j of which every value seen so far is a whole multiple
- * (any double is one), so S_jk is a whole multiple of 2^(e_j+e_k), held in two's complement 64-bit
- * limbs. Units and limbs grow as values need them (compare Neal 2015, "Fast exact summation using
- * small and large superaccumulators", whose accumulators always have the full width).
+ * (any double is one), and so have the weights, 2^e_w, so S_jk is a whole multiple of
+ * 2^(e_j+e_k+e_w), held in two's complement 64-bit limbs. Units and limbs grow as values need them
+ * (compare Neal 2015, "Fast exact summation using small and large superaccumulators", whose
+ * accumulators always have the full width).
  *
  * Pure computation: no files, no JSON, no threads of its own. */
 #ifndef TRENDLINE_MOMENTS_H
@@ -28,29 +31,32 @@ struct moments *moments_new(size_t features);
 struct moments *moments_copy(const struct moments *moments);
 void moments_free(struct moments *moments);
 
-/* The most memory that sums for so many features can come to take, whatever doubles are added. If
- * it is at most MOMENTS_MAX_BYTES, no row is ever too wide. */
-size_t moments_bytes_max(size_t features);
+/* The most memory that sums for so many features can come to take, whatever doubles are added; not
+ * `weighted`: with weight 1. If it is at most MOMENTS_MAX_BYTES, no row is ever too wide. */
+size_t moments_bytes_max(size_t features, bool weighted);
 
 size_t moments_features(const struct moments *moments);
 int64_t moments_rows(const struct moments *moments);
 
 enum moments_result { MOMENTS_OK, MOMENTS_TOO_WIDE, MOMENTS_NO_MEMORY };
 
-/* Makes the representation wide enough for `row` (features + 1 finite doubles, target last) without
- * changing any sum, so that adding it cannot fail; on failure nothing has changed.
- * MOMENTS_TOO_WIDE: the values span a range for which MOMENTS_MAX_BYTES do not suffice; refuse the
- * row. */
-enum moments_result moments_reserve(struct moments *moments, const double *row);
+/* Makes the representation wide enough for `row` (features + 1 finite doubles, target last) of that
+ * weight (finite, above 0) without changing any sum, so that adding it cannot fail; on failure
+ * nothing has changed.
+ * MOMENTS_TOO_WIDE: values and weights span a range for which MOMENTS_MAX_BYTES do not suffice;
+ * refuse the row. */
+enum moments_result moments_reserve(struct moments *moments, const double *row, double weight);
 
 /* The same without that limit, for a row that has been accepted before: the sums may have become
  * wider since by other rows. Never MOMENTS_TOO_WIDE. */
-enum moments_result moments_reserve_accepted(struct moments *moments, const double *row);
+enum moments_result moments_reserve_accepted(struct moments *moments, const double *row,
+                                             double weight);
 
-/* Adds `row`, or takes it away again. The row must have been reserved in these moments, which a
- * copy and whatever they are merged into inherit; after set_sum, reserve anew. */
-void moments_add(struct moments *moments, const double *row);
-void moments_subtract(struct moments *moments, const double *row);
+/* Adds `row`, or takes it away again. It must have been reserved in these moments with that weight,
+ * which a copy and whatever they are merged into inherit; after set_sum, reserve anew. A weight of
+ * few bits costs what 1 does, one of all 53 six times as much. */
+void moments_add(struct moments *moments, const double *row, double weight);
+void moments_subtract(struct moments *moments, const double *row, double weight);
 
 /* into += from. Both must have the same number of features. What was accepted is never too wide; on
  * MOMENTS_NO_MEMORY no sum has changed. */
@@ -61,7 +67,7 @@ enum moments_result moments_merge(struct moments *into, const struct moments *fr
  * without memory. */
 struct moments *moments_arrange(const struct moments *moments, const size_t *map, size_t features);
 
-/* Whether both hold the same rows' sums, whatever the representation. */
+/* Whether both hold the same sums of as many rows, whatever the representation. */
 bool moments_equal(const struct moments *a, const struct moments *b);
 
 /* S_jk = out · 2^(returned exponent), exactly; out is odd, or 0 with exponent 0, so that equal sums

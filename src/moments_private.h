@@ -5,12 +5,15 @@
 #include "moments.h"
 
 enum {
-    LIMBS_MIN = 3,    /* what ordinary data need */
-    GUARD_BITS = 62,  /* room for 2^62 rows added or taken away before a sum could overflow */
-    UNIT_NONE = 1024, /* the unit of a column of zeros: above the last bit of every double */
-    UNIT_MIN = -1200, /* every double is a multiple of 2^-1074 and smaller than 2^1024; what is */
-    TOP_MAX = 1200,   /* concluded from the sums of a snapshot may go a little beyond */
-    LIMBS_MAX = (2 * (TOP_MAX - UNIT_MIN) + GUARD_BITS + 1 + 63) / 64
+    LIMBS_MIN = 3,       /* what ordinary data need */
+    GUARD_BITS = 62,     /* room for 2^61 rows added or taken away before a sum could overflow */
+    UNIT_NONE = 1024,    /* the unit of a column of zeros: above the last bit of every double */
+    DOUBLE_UNIT = -1074, /* every double is a multiple of 2^-1074 */
+    DOUBLE_TOP = 1024,   /* and smaller than 2^1024 */
+    WEIGHT_BITS_MAX = DOUBLE_TOP - DOUBLE_UNIT,
+    UNIT_MIN = -1800, /* what is concluded of a column from the sums of a snapshot may go beyond: */
+    TOP_MAX = 1800,   /* by half the weights' range, and a little */
+    LIMBS_MAX = (2 * (TOP_MAX - UNIT_MIN) + WEIGHT_BITS_MAX + GUARD_BITS + 63) / 64
 };
 
 /* Every value of a column so far is a whole multiple of 2^unit, and smaller than 2^(unit + bits).
@@ -27,23 +30,27 @@ struct term {
 
 struct column {
     struct scale scale;
-    struct scale wanted; /* while the representation is being changed */
-    struct term term;    /* of the row being added */
+    struct scale wanted;  /* while the representation is being changed */
+    struct term term;     /* of the row being added, */
+    struct term weighted; /* and that times its weight, or a slice of it */
 };
 
 struct moments {
     size_t count; /* of columns: the constant, the features, the target */
     int64_t rows;
-    size_t limbs;    /* of each sum */
-    mp_limb_t *sums; /* the upper triangle by rows, least significant limb first */
+    struct scale weight;        /* of the rows' weights: never less than what holds 1 */
+    struct scale weight_wanted; /* while the representation is being changed */
+    size_t limbs;               /* of each sum */
+    mp_limb_t *sums;            /* the upper triangle by rows, least significant limb first */
     struct column columns[];
 };
 
 /* The limbs of S_jk. */
 mp_limb_t *moments_entry(const struct moments *moments, size_t j, size_t k);
 
-/* Gives every column its wanted scale, which must hold what its present scale holds, and all sums
- * the limbs for that, without changing a sum's value. On failure nothing has changed. */
+/* Gives every column, and the weights, the wanted scale, which must hold what the present one
+ * holds, and all sums the limbs for that, without changing a sum's value. On failure nothing has
+ * changed. */
 enum moments_result moments_rescale(struct moments *moments);
 
 /* Gives all sums so many limbs, at least those they have. False without memory. */

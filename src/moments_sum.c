@@ -18,7 +18,8 @@ long moments_sum(const struct moments *moments, size_t j, size_t k, mpz_t out)
         return 0;
     mp_bitcnt_t zeros = mpz_scan1(out, 0);
     mpz_tdiv_q_2exp(out, out, zeros);
-    return moments->columns[j].scale.unit + moments->columns[k].scale.unit + (long)zeros;
+    return moments->weight.unit + moments->columns[j].scale.unit + moments->columns[k].scale.unit +
+           (long)zeros;
 }
 
 bool moments_equal(const struct moments *a, const struct moments *b)
@@ -47,23 +48,29 @@ static void scale_lower(struct scale *scale, long unit)
 
 /* Wants of column k ≥ j a scale in which S_jk = value · 2^exponent can be held. On the diagonal it
  * follows from no value being larger than the root of the sum of squares; elsewhere only column k
- * gives way, because the diagonal of j came before. */
+ * gives way, because the diagonal of j came before. The constant is always a whole number, so that
+ * for S_00, which comes first of all, it is the weights that give way. */
 static bool want_sum(struct moments *moments, size_t j, size_t k, const mpz_t value, long exponent)
 {
     const struct scale *row = &moments->columns[j].wanted;
-    struct scale *scale = &moments->columns[k].wanted;
+    struct scale *weight = &moments->weight_wanted, *scale = &moments->columns[k].wanted;
     if (j == k ? mpz_sgn(value) < 0 : !row->bits)
         return false;
-    long top = exponent + (long)mpz_sizeinbase(value, 2);
-    scale_lower(scale, j == k ? exponent >> 1 : exponent - row->unit);
+    if (k == 0)
+        scale_lower(weight, exponent);
+    exponent -= weight->unit;
+    /* a weight's bits but one are room in all sums */
+    long top = exponent + (long)mpz_sizeinbase(value, 2) - (weight->bits - 1);
+    if (k > 0)
+        scale_lower(scale, j == k ? exponent >> 1 : exponent - row->unit);
     long bits =
         j == k ? (top - 2 * scale->unit + 1) >> 1 : top - row->unit - scale->unit - row->bits;
     if (bits > scale->bits)
         scale->bits = bits;
     if (!scale->bits)
         scale->bits = 1;
-    return scale->unit >= UNIT_MIN && scale->unit + scale->bits <= TOP_MAX &&
-           (k != 0 || scale->unit == 0);
+    return weight->unit >= DOUBLE_UNIT && scale->unit >= UNIT_MIN &&
+           scale->unit + scale->bits <= TOP_MAX;
 }
 
 static void write_sum(struct moments *moments, size_t j, size_t k, const mpz_t value, long exponent)
@@ -72,7 +79,8 @@ static void write_sum(struct moments *moments, size_t j, size_t k, const mpz_t v
     memset(sum, 0, moments->limbs * sizeof *sum);
     memcpy(sum, mpz_limbs_read(value), mpz_size(value) * sizeof *sum);
     limbs_shift_left(sum, moments->limbs,
-                     exponent - moments->columns[j].scale.unit - moments->columns[k].scale.unit);
+                     exponent - moments->weight.unit - moments->columns[j].scale.unit -
+                         moments->columns[k].scale.unit);
     if (mpz_sgn(value) < 0)
         mpn_neg(sum, sum, moments->limbs);
 }
@@ -85,10 +93,12 @@ bool moments_set_sum(struct moments *moments, size_t j, size_t k, const mpz_t va
         memset(moments_entry(moments, j, k), 0, moments->limbs * sizeof(mp_limb_t));
         return true;
     }
-    if (exponent < 2 * UNIT_MIN || exponent > 2 * TOP_MAX || mpz_size(value) > LIMBS_MAX)
+    if (exponent < 2 * UNIT_MIN + DOUBLE_UNIT || exponent > 2 * TOP_MAX + DOUBLE_TOP ||
+        mpz_size(value) > LIMBS_MAX)
         return false;
     for (size_t i = 0; i < moments->count; i++)
         moments->columns[i].wanted = moments->columns[i].scale;
+    moments->weight_wanted = moments->weight;
     if (!want_sum(moments, j, k, value, exponent) || moments_rescale(moments) != MOMENTS_OK)
         return false;
     write_sum(moments, j, k, value, exponent);

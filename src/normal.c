@@ -111,7 +111,7 @@ mpz_srcptr normal_inverse(const struct normal *normal, size_t j, size_t k)
 bool normal_load(struct normal *normal, const struct moments *moments, struct error *error)
 {
     size_t columns = moments_features(moments) + 2;
-    *normal = (struct normal){.unknowns = columns - 1, .rows = moments_rows(moments)};
+    *normal = (struct normal){.unknowns = columns - 1};
     normal->scale = calloc(columns, sizeof *normal->scale);
     normal->sums = array_new(triangle(columns));
     normal->aliased = calloc(columns, sizeof *normal->aliased);

@@ -14,8 +14,7 @@
 
 struct normal {
     size_t unknowns; /* the constant and the features; the target's index */
-    int64_t rows;
-    long *scale; /* S_jj is in [2^(2 scale_j - 2), 2^(2 scale_j)); unknowns + 1 of them */
+    long *scale;     /* S_jj is in [2^(2 scale_j - 2), 2^(2 scale_j)); unknowns + 1 of them */
     long depth;
     mpz_t *sums;   /* the upper triangle of S_jk 2^-(scale_j + scale_k), exactly, in 2^-depth */
     bool *aliased; /* unknowns of them: dependent on the columns before it */

@@ -30,6 +30,7 @@ static bool fit_ridge(struct predictor *predictor, const struct moments *moments
     if (predictor->fit && ok && ridge_fit(&ridge, &gram, penalty)) {
         struct fit *fit = predictor->fit;
         fit->rows = gram.rows;
+        fit->weight = gram.weight;
         fit->coefficients[0].hi = ridge.intercept;
         for (size_t j = 0; j < features; j++)
             fit->coefficients[j + 1].hi = ridge.weights[j];
@@ -94,6 +95,7 @@ static bool fit_terms(struct predictor *predictor, const struct folds_set *set, 
         struct place target = term_maps_target(maps);
         int unit = target.exponent - TARGET_BITS;
         predictor->fit->rows = gram.rows;
+        predictor->fit->weight = gram.weight;
         predictor->fit->means[predictor->fit->features] =
             target.centre + ldexp(gram.mean[gram.count], unit);
         set_figures(predictor->fit, ldexp(ridge_error(&ridge, &gram), 2 * unit),

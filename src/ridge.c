@@ -29,6 +29,7 @@ bool gram_of_terms(struct gram *gram, const struct term_sums *sums, size_t count
     size_t target = term_sums_count(sums);
     if (!gram_init(gram, count, term_sums_rows(sums)))
         return false;
+    gram->weight = term_sums_weight(sums);
     for (size_t j = 0; j <= count; j++) {
         double *row = covariance_row(gram, j);
         size_t from = j < count ? j : target;
@@ -40,15 +41,16 @@ bool gram_of_terms(struct gram *gram, const struct term_sums *sums, size_t count
     return true;
 }
 
-/* (S_jk - S_0j S_0k / rows) / rows, whose products do not round. */
+/* (S_jk - S_0j S_0k / S_00) / S_00, whose products do not round. */
 static double covariance_of(const struct moments *moments, size_t j, size_t k, mpz_t numbers[3])
 {
-    int64_t rows = moments_rows(moments);
-    long product_unit = moments_sum(moments, j, k, numbers[0]);
     long mean_unit = moments_sum(moments, 0, j, numbers[1]);
     mean_unit += moments_sum(moments, 0, k, numbers[2]);
-    mpz_mul_si(numbers[0], numbers[0], rows);
     mpz_mul(numbers[1], numbers[1], numbers[2]);
+    long weight_exponent, weight_unit = moments_sum(moments, 0, 0, numbers[2]);
+    double weight = mpz_get_d_2exp(&weight_exponent, numbers[2]);
+    long product_unit = moments_sum(moments, j, k, numbers[0]) + weight_unit;
+    mpz_mul(numbers[0], numbers[0], numbers[2]);
     if (mpz_sgn(numbers[0]) == 0)
         product_unit = mean_unit;
     if (mpz_sgn(numbers[1]) == 0)
@@ -59,14 +61,18 @@ static double covariance_of(const struct moments *moments, size_t j, size_t k, m
     mpz_sub(numbers[0], numbers[0], numbers[1]);
     long exponent;
     double digits = mpz_get_d_2exp(&exponent, numbers[0]);
-    return ldexp(digits / (double)rows / (double)rows, (int)(exponent + unit));
+    return ldexp(digits / weight / weight,
+                 (int)(exponent + unit - 2 * (weight_exponent + weight_unit)));
 }
 
+/* S_0j / S_00, also where the weights are beyond the doubles. */
 static double mean_of(const struct moments *moments, size_t j, mpz_t number)
 {
-    long exponent, unit = moments_sum(moments, 0, j, number);
+    long weight_exponent, exponent, weight_unit = moments_sum(moments, 0, 0, number);
+    double weight = mpz_get_d_2exp(&weight_exponent, number);
+    long unit = moments_sum(moments, 0, j, number) - weight_unit - weight_exponent;
     double digits = mpz_get_d_2exp(&exponent, number);
-    return ldexp(digits / (double)moments_rows(moments), (int)(exponent + unit));
+    return ldexp(digits / weight, (int)(exponent + unit));
 }
 
 bool gram_of_moments(struct gram *gram, const struct moments *moments)
@@ -76,6 +82,9 @@ bool gram_of_moments(struct gram *gram, const struct moments *moments)
     if (!gram_init(gram, count, moments_rows(moments)))
         return false;
     mpz_inits(numbers[0], numbers[1], numbers[2], NULL);
+    long exponent, unit = moments_sum(moments, 0, 0, numbers[0]);
+    double digits = mpz_get_d_2exp(&exponent, numbers[0]);
+    gram->weight = ldexp(digits, (int)(exponent + unit));
     for (size_t j = 0; j <= count; j++) {
         gram->mean[j] = mean_of(moments, j + 1, numbers[0]);
         for (size_t k = j; k <= count; k++)

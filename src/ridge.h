@@ -16,10 +16,11 @@
 
 #define RIDGE_PENALTY_MIN 1e-8
 
-/* Means and covariances of some columns and, behind them, the target. */
+/* Means and covariances of some columns and, behind them, the target, by the rows' weights. */
 struct gram {
     size_t count; /* of columns, the target not among them */
     int64_t rows;
+    double weight;      /* of them all; infinite beyond range */
     double *mean;       /* count + 1 */
     double *covariance; /* (count + 1) by (count + 1), of which the upper triangle by rows */
 };

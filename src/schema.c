@@ -8,7 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool check_name(const char *name, struct error *error)
+static char target_name[SCHEMA_NAME_MAX + 1] = SCHEMA_TARGET_DEFAULT;
+
+const char *schema_target(void)
+{
+    return target_name;
+}
+
+static bool check_text(const char *name, struct error *error)
 {
     size_t length = strlen(name);
     if (length == 0)
@@ -22,10 +29,24 @@ static bool check_name(const char *name, struct error *error)
     for (const char *at = name; *at; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7F)
             return error_set(error, ERROR_UNUSABLE, "a feature's name has a control character");
-    if (name[0] == '_')
-        return error_set(error, ERROR_UNUSABLE,
-                         "\"%s\" cannot be a feature: names that begin with _ are options", name);
-    if (strcmp(name, SCHEMA_TARGET) == 0)
+    return name[0] != '_' ||
+           error_set(error, ERROR_UNUSABLE,
+                     "\"%s\" cannot be a feature: names that begin with _ are options", name);
+}
+
+bool schema_name_target(const char *name, struct error *error)
+{
+    if (!check_text(name, error))
+        return false;
+    strcpy(target_name, name);
+    return true;
+}
+
+static bool check_name(const char *name, struct error *error)
+{
+    if (!check_text(name, error))
+        return false;
+    if (strcmp(name, target_name) == 0)
         return error_set(error, ERROR_UNUSABLE, "\"%s\" cannot be a feature's name", name);
     return true;
 }
@@ -124,6 +145,11 @@ long schema_find(const struct schema *schema, const char *name)
             low = middle + 1;
     }
     return -1;
+}
+
+size_t schema_cells(const struct schema *schema)
+{
+    return schema->count + 2;
 }
 
 size_t schema_numbers(const struct schema *schema)

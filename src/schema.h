@@ -15,8 +15,12 @@ enum {
     SCHEMA_NAME_MAX = 256 /* bytes of a feature's name */
 };
 
-/* What the target is called in JSON, and so no feature may be. */
-#define SCHEMA_TARGET "target"
+#define SCHEMA_TARGET_DEFAULT "target"
+
+/* What the target is called in JSON and in tables, and so no feature may be: "target", unless this
+ * process was told another name (copied) before anything else. False: it cannot be a name. */
+const char *schema_target(void);
+bool schema_name_target(const char *name, struct error *error);
 
 struct schema {
     size_t count;
@@ -35,6 +39,9 @@ void schema_free(struct schema *schema);
 
 /* Index of the feature called `name`, or -1. */
 long schema_find(const struct schema *schema, const char *name);
+
+/* How many doubles an event's row has: the features, the target, the weight. */
+size_t schema_cells(const struct schema *schema);
 
 /* How many features are numbers. */
 size_t schema_numbers(const struct schema *schema);

@@ -29,6 +29,10 @@ static void write_header(const struct snapshot *snapshot, struct buffer *out)
     buffer_puts(out, ",\"features\":");
     schema_write(snapshot->schema, out);
     levels_write(snapshot->schema, snapshot->folds->encoding, "", out);
+    if (strcmp(schema_target(), SCHEMA_TARGET_DEFAULT) != 0) {
+        buffer_puts(out, ",\"target\":");
+        json_write_string(out, schema_target(), strlen(schema_target()));
+    }
     buffer_puts(out, "}\n");
 }
 
@@ -69,6 +73,13 @@ static bool check_crc(const struct buffer *text, size_t *length)
     return memcmp(text->data + *length, wanted, tail) == 0;
 }
 
+static bool is_our_target(const struct json *header)
+{
+    const struct json *target = json_get_kind(header, "target", JSON_STRING);
+    const char *name = target ? json_string(target) : SCHEMA_TARGET_DEFAULT;
+    return strcmp(name, schema_target()) == 0;
+}
+
 static bool read_header(struct snapshot *snapshot, const struct json *header, struct error *error)
 {
     int64_t format, rows, offset, seq;
@@ -81,6 +92,8 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
                        sizeof snapshot->fingerprint) ||
         !json_get_text(header, "source", snapshot->source, sizeof snapshot->source))
         return error_set(error, ERROR_DAMAGED, "the header is not one of moments");
+    if (!is_our_target(header))
+        return error_set(error, ERROR_DAMAGED, "the target has another name: see TARGET");
     snapshot->position = (struct journal_position){.offset = (uint64_t)offset, .seq = seq};
     snapshot->schema = schema_parse(features, error);
     if (!snapshot->schema)

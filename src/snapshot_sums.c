@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Behind the rows of sums of terms. */
+static const char weighted[] = " weighted";
+
 /* ------------------------------------------------------------------ writing */
 
 static void write_sum(struct buffer *out, size_t j, size_t k, const mpz_t value, long exponent)
@@ -54,12 +57,19 @@ static void write_maps(const struct folds *folds, struct buffer *out)
     }
 }
 
+/* Where all rows have weight 1 that is left out, as it was before there were weights. */
 static void write_term_sums(struct term_sums *sums, struct buffer *out)
 {
-    buffer_printf(out, "sums %lld\n", (long long)term_sums_rows(sums));
-    for (size_t i = 0; i < term_sums_numbers(sums); i++) {
+    bool whole = term_sums_whole(sums);
+    buffer_printf(out, "sums %lld%s\n", (long long)term_sums_rows(sums), whole ? "" : weighted);
+    for (size_t i = whole ? 1 : 0; i < term_sums_numbers(sums); i++) {
         struct term_number number = term_sums_number(sums, i);
-        buffer_printf(out, "%" PRIx64 " %" PRIx64 "\n", (uint64_t)number.high, number.low);
+        uint64_t *limbs = number.limbs;
+        if (whole)
+            mpn_rshift(limbs, limbs, 3, TERM_WEIGHT_BITS);
+        else
+            buffer_printf(out, "%" PRIx64 " ", limbs[2]);
+        buffer_printf(out, "%" PRIx64 " %" PRIx64 "\n", limbs[1], limbs[0]);
     }
 }
 
@@ -175,22 +185,47 @@ static bool read_places(struct folds *folds, struct lines *lines)
     return ok;
 }
 
+/* So many limbs in hexadecimal, the most significant first, which fill the line. */
+static bool read_limbs(struct lines *lines, uint64_t *limbs, size_t count)
+{
+    char *at = next_line(lines), *end = at;
+    for (size_t i = count; at && i-- > 0; at = end) {
+        limbs[i] = strtoull(at, &end, 16);
+        if (end == at)
+            return false;
+    }
+    return at && *at == '\0';
+}
+
+/* What was written with or without weights. */
+static bool read_term_number(struct lines *lines, bool whole, struct term_number *number)
+{
+    uint64_t *limbs = number->limbs;
+    if (!read_limbs(lines, limbs, whole ? 2 : 3))
+        return false;
+    if (!whole)
+        return true;
+    limbs[2] = limbs[1] >> 63 ? UINT64_MAX : 0;
+    mpn_lshift(limbs, limbs, 3, TERM_WEIGHT_BITS);
+    return true;
+}
+
 static bool read_term_sums(struct term_sums *sums, struct lines *lines)
 {
     int64_t rows;
-    char *line = next_after(lines, "sums"), *middle, *end;
+    char *line = next_after(lines, "sums");
     if (!line || !read_count(&line, &rows))
         return false;
-    for (size_t i = 0; i < term_sums_numbers(sums); i++) {
-        if (!(line = next_line(lines)))
+    bool whole = *line == '\0';
+    if (!whole && strcmp(line, weighted + 1) != 0)
+        return false;
+    struct term_number number = {{(uint64_t)rows << TERM_WEIGHT_BITS}};
+    number.limbs[1] = (uint64_t)rows >> (64 - TERM_WEIGHT_BITS);
+    for (size_t i = 0; i < term_sums_numbers(sums); i++)
+        if ((!(whole && i == 0) && !read_term_number(lines, whole, &number)) ||
+            !term_sums_set_number(sums, i, number))
             return false;
-        uint64_t high = strtoull(line, &middle, 16), low = strtoull(middle, &end, 16);
-        if (middle == line || end == middle || *end)
-            return false;
-        term_sums_set_number(sums, i, (struct term_number){(int64_t)high, low});
-    }
-    term_sums_set_rows(sums, rows);
-    return true;
+    return term_sums_set_rows(sums, rows);
 }
 
 static bool read_terms(struct folds *folds, struct lines *lines)

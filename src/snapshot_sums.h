@@ -8,7 +8,9 @@
 /* One part: a line `j k HEX EXPONENT` for each sum S_jk. More: before each part's `part ROWS`.
  * Then, where there are terms: `terms ROWS LEAST GREATEST`, a line `place CENTRE EXPONENT` for each
  * number and the target, and for each kind and part `sums ROWS` and a line HIGH LOW, in
- * hexadecimal, for each number. */
+ * hexadecimal, for each number but the weight, which is ROWS. Where rows weigh something else,
+ * `sums ROWS weighted` and a line of three limbs for each number, in units of
+ * 2^-TERM_WEIGHT_BITS. */
 void snapshot_write_sums(struct folds *folds, struct buffer *out);
 
 /* Reads that into new folds; what is read is used up. Exactly `length` bytes must be it. False: it

@@ -177,6 +177,11 @@ const struct model *store_model(const struct store *store)
     return store->model.model;
 }
 
+bool store_reserve_accepted(struct store *store, const double *row)
+{
+    return folds_reserve_accepted(store->events, row, row[store->events->features + 1]);
+}
+
 /* Others may have judged more events than this process: who publishes a model says so with it. */
 static void follow_live(struct store *store)
 {
@@ -268,7 +273,7 @@ static bool reserve(const struct store *store, struct folds *folds, const double
 {
     struct error why;
     size_t feature;
-    if (folds_reserve(folds, row, &feature, &why))
+    if (folds_reserve(folds, row, row[folds->features + 1], &feature, &why))
         return true;
     if (feature == SIZE_MAX)
         return error_set(error, why.kind, "%s", why.text);
@@ -298,9 +303,10 @@ static void judge(struct store *store, const double *row)
 void store_learn(struct store *store, const double *row)
 {
     judge(store, row);
-    folds_add(store->events, row);
+    double weight = row[store->events->features + 1];
+    folds_add(store->events, row, weight);
     if (store->events->maps)
-        folds_add_terms(store->events, row);
+        folds_add_terms(store->events, row, weight);
     store->learnt++;
 }
 
@@ -356,7 +362,7 @@ static bool add_terms(void *context, int64_t seq, const struct event *event, str
     struct store *store = context;
     (void)seq;
     (void)error;
-    folds_add_terms(store->events, event->row);
+    folds_add_terms(store->events, event->row, event->row[store->events->features + 1]);
     return true;
 }
 

@@ -162,7 +162,7 @@ static bool learn_event(struct files *store, const struct journal_event *event, 
     /* anew, because a first event of ours that was never stored may have had other features */
     if (store->base.learnt == 0 && !store_start_moments(&store->base, schema, error))
         return false;
-    if (!folds_reserve_accepted(store->base.events, event->event.row))
+    if (!store_reserve_accepted(&store->base, event->event.row))
         return error_memory(error);
     store_learn(&store->base, event->event.row);
     return true;
@@ -300,7 +300,7 @@ static bool check_space(const struct files *store, uint64_t bytes, struct error 
 
 static size_t row_size(const struct files *store)
 {
-    return (store_schema(&store->base)->count + 1) * sizeof(double);
+    return schema_cells(store_schema(&store->base)) * sizeof(double);
 }
 
 /* The first event of all: its schema, or the train file's, becomes the journal's. */
@@ -330,7 +330,7 @@ static bool compare_content(struct files *store, uint64_t offset, const struct e
                          "the next start makes it again",
                          (long long)stored.seq);
     *seq = stored.seq;
-    for (size_t i = 0; i <= store_schema(&store->base)->count; i++)
+    for (size_t i = 0; i < schema_cells(store_schema(&store->base)); i++)
         if (stored.event.row[i] != event->row[i] &&
             !(isnan(stored.event.row[i]) && isnan(event->row[i])))
             return error_set(error, ERROR_CONFLICT,
@@ -474,7 +474,7 @@ static bool files_identity(struct store *base, char identity[static STORE_IDENTI
     struct journal_event first;
     if (!journal_read(store->journal, 0, &first, error))
         return false;
-    XXH64_hash_t hash = XXH3_64bits(first.event.row, row_size(store));
+    XXH64_hash_t hash = XXH3_64bits(first.event.row, row_size(store) - sizeof(double));
     hash = XXH3_64bits_withSeed(first.event.time, TIMESTAMP_LENGTH, hash);
     hash = XXH3_64bits_withSeed(first.event.id, first.event.id_length, hash);
     snprintf(identity, STORE_IDENTITY_MAX, "%016llx", (unsigned long long)hash);

@@ -82,5 +82,7 @@ bool store_parse_maps(struct store *store, const struct schema *schema, const ch
 /* Makes room for a row in all sums, so that learning it cannot fail. ERROR_UNUSABLE: they cannot
  * hold it. */
 bool store_reserve(struct store *store, const double *row, struct error *error);
+/* The same for an event that was stored before, in the events' sums. False without memory. */
+bool store_reserve_accepted(struct store *store, const double *row);
 
 #endif

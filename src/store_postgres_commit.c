@@ -36,9 +36,10 @@ static size_t columns_of(const struct replica *store)
     return store_schema(&store->base)->count + 1;
 }
 
+/* Its columns, and behind them its weight. */
 static const double *row_of(const struct replica *store, size_t ticket)
 {
-    return (const double *)store->rows.data + ticket * columns_of(store);
+    return (const double *)store->rows.data + ticket * (columns_of(store) + 1);
 }
 
 static const char *id_of(const struct replica *store, const struct entry *entry)
@@ -89,7 +90,7 @@ static bool add_id(struct replica *store, struct entry *entry, const char *id, s
 /* -0 as 0, which is the same content. */
 static void append_row(struct replica *store, const double *row)
 {
-    for (size_t i = 0; i < columns_of(store); i++) {
+    for (size_t i = 0; i <= columns_of(store); i++) {
         double cell = row[i] + 0.0;
         buffer_append(&store->rows, &cell, sizeof cell);
     }
@@ -110,8 +111,9 @@ bool postgres_add(struct store *base, const struct event *event, size_t *ticket,
     *ticket = entry_count(store);
     /* should memory run out here, the whole batch fails at its commit */
     append_row(store, event->row);
+    size_t columns = columns_of(store); /* a weight of 1 is no part of the content */
     if (event->id && !store->rows.failed)
-        digest_row(row_of(store, *ticket), columns_of(store), entry.digest);
+        digest_row(row_of(store, *ticket), columns + (event->row[columns] != 1), entry.digest);
     buffer_append(&store->entries, &entry, sizeof entry);
     return true;
 }
@@ -302,9 +304,9 @@ static bool fix_schema(struct replica *store, struct error *error)
     if (store->schema)
         return true;
     schema_write(ours, &names);
-    const char *values[] = {replica_text(&names)};
+    const char *values[] = {replica_text(&names), schema_target()};
     bool ok =
-        values[0] ? replica_ask(store, SQL_FIX_SCHEMA, 1, values, error) : error_memory(error);
+        values[0] ? replica_ask(store, SQL_FIX_SCHEMA, 2, values, error) : error_memory(error);
     buffer_free(&names);
     if (!ok || !replica_ask(store, SQL_SCHEMA, 0, NULL, error))
         return false;
@@ -356,7 +358,7 @@ static void write_cells(const double *row, size_t columns, struct buffer *out)
 
 /* The new rows' columns, as arrays. */
 struct columns {
-    struct buffer seqs, ids, cells, times;
+    struct buffer seqs, ids, cells, times, weights;
 };
 
 static void free_columns(struct columns *columns)
@@ -365,6 +367,7 @@ static void free_columns(struct columns *columns)
     buffer_free(&columns->ids);
     buffer_free(&columns->cells);
     buffer_free(&columns->times);
+    buffer_free(&columns->weights);
 }
 
 /* NULL where there is none. */
@@ -385,10 +388,17 @@ static void write_seq(struct buffer *out, const struct entry *entry)
         buffer_puts(out, "NULL");
 }
 
+static void write_weight(struct buffer *out, double weight)
+{
+    char text[NUMBER_TEXT_MAX];
+    buffer_puts(out, out->length ? "," : "{");
+    buffer_append(out, text, number_format(weight, text));
+}
+
 static size_t write_rows(const struct replica *store, struct columns *columns)
 {
     size_t added = 0;
-    bool any_time = false;
+    bool any_time = false, any_weight = false;
     for (size_t i = 0; i < entry_count(store); i++) {
         const struct entry *entry = entry_of(store, i);
         if (entry->outcome != STORE_ADDED)
@@ -399,9 +409,13 @@ static size_t write_rows(const struct replica *store, struct columns *columns)
         write_optional(&columns->ids, entry->has_id ? id_of(store, entry) : NULL);
         write_cells(row_of(store, i), columns_of(store), &columns->cells);
         write_optional(&columns->times, *entry->time ? entry->time : NULL);
+        any_weight |= row_of(store, i)[columns_of(store)] != 1;
+        write_weight(&columns->weights, row_of(store, i)[columns_of(store)]);
     }
     if (!any_time) /* a short array is as good as one of nulls */
         buffer_clear(&columns->times);
+    if (!any_weight)
+        buffer_clear(&columns->weights);
     return added;
 }
 
@@ -446,17 +460,18 @@ static bool send_rows(struct replica *store, bool begun, size_t *added, struct e
                           end_array(&columns.seqs),
                           end_array(&columns.ids),
                           end_array(&columns.cells),
-                          end_array(&columns.times)};
+                          end_array(&columns.times),
+                          end_array(&columns.weights)};
     const char *advance[] = {writer, replica_integer(store->number + (int64_t)*added, to)};
     find_texts(store, &codes, &texts);
     const char *new_texts[] = {end_array(&codes), end_array(&texts)};
-    bool ok = (rows[2] && rows[3] && rows[4] && rows[5] && new_texts[0] && new_texts[1] &&
-               !store->new_texts.failed) ||
+    bool ok = (rows[2] && rows[3] && rows[4] && rows[5] && rows[6] && new_texts[0] &&
+               new_texts[1] && !store->new_texts.failed) ||
               error_memory(error);
     if (ok) {
         postgres_queue(store->postgres, begun ? "SELECT" : "BEGIN", 0, NULL);
         if (*added) {
-            postgres_queue(store->postgres, SQL_ADD_ROWS, 6, rows);
+            postgres_queue(store->postgres, SQL_ADD_ROWS, 7, rows);
             postgres_queue(store->postgres, SQL_ADVANCE, 2, advance);
         }
         if (store->new_texts.length > 0)

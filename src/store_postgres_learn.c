@@ -37,6 +37,12 @@ static bool load_schema(struct replica *store, struct error *error)
     if (postgres_rows(store->postgres, 0) == 0)
         return error_set(error, ERROR_DAMAGED, "trendline_schema: the features' names are missing");
     const char *text = postgres_text(store->postgres, 0, 0, 0);
+    const char *target = postgres_text(store->postgres, 0, 0, 1);
+    if (strcmp(target, schema_target()) != 0)
+        return error_set(error, ERROR_DAMAGED,
+                         "trendline_schema: the target is called \"%.100s\" there, not \"%.100s\": "
+                         "see TARGET",
+                         target, schema_target());
     struct json *names = json_parse(text, strlen(text), error);
     store->schema = names ? schema_parse(names, error) : NULL;
     json_free(names);
@@ -134,9 +140,18 @@ static bool parse_cells(const char *text, double *row, size_t count)
     return true;
 }
 
+/* Row i of a result with the cells in column 1 and the weight in another. */
+static bool parse_row(const struct replica *store, size_t i, size_t weight_column, double *row)
+{
+    const char *weight = postgres_text(store->postgres, 0, i, weight_column);
+    size_t columns = store->schema->count + 1;
+    return parse_cells(postgres_text(store->postgres, 0, i, 1), row, columns) &&
+           number_parse(weight, strlen(weight), &row[columns]) == NUMBER_OK;
+}
+
 static bool learn_row(struct replica *store, const double *row, struct error *error)
 {
-    if (!folds_reserve_accepted(store->base.events, row))
+    if (!store_reserve_accepted(&store->base, row))
         return error_memory(error);
     store_learn(&store->base, row);
     return true;
@@ -146,12 +161,12 @@ static bool learn_row(struct replica *store, const double *row, struct error *er
 static bool learn_result(struct replica *store, int64_t writer, int64_t *number,
                          struct error *error)
 {
-    size_t columns = store->schema->count + 1, rows = postgres_rows(store->postgres, 0);
-    double *row = malloc(columns * sizeof *row);
+    size_t rows = postgres_rows(store->postgres, 0);
+    double *row = malloc(schema_cells(store->schema) * sizeof *row);
     bool ok = row || error_memory(error);
     for (size_t i = 0; ok && i < rows; i++) {
         ok = (postgres_number(store->postgres, 0, i, 0) == *number + 1 &&
-              parse_cells(postgres_text(store->postgres, 0, i, 1), row, columns)) ||
+              parse_row(store, i, 2, row)) ||
              damaged(writer, *number + 1, error);
         ok = ok && learn_row(store, row, error);
         *number += ok;
@@ -405,8 +420,7 @@ static bool visit_writer(struct replica *store, struct visited *visited, struct 
         size_t rows = postgres_rows(store->postgres, 0);
         for (size_t i = 0; i < rows; i++) {
             if (postgres_number(store->postgres, 0, i, 0) != ++number ||
-                !parse_cells(postgres_text(store->postgres, 0, i, 1), visited->row,
-                             store->schema->count + 1))
+                !parse_row(store, i, 5, visited->row))
                 return damaged(head.writer, number, error);
             if (!visit_row(store, visited, i, error))
                 return false;
@@ -425,7 +439,7 @@ bool postgres_visit(struct store *base, store_visitor *visit, void *context, str
     if (!store->schema)
         return true;
     struct visited visited = {
-        visit, context, malloc((store->schema->count + 1) * sizeof(double)), {0}};
+        visit, context, malloc(schema_cells(store->schema) * sizeof(double)), {0}};
     bool ok = visited.row || error_memory(error);
     for (size_t i = 0; ok && i < count; i++)
         ok = visit_writer(store, &visited, positions[i], error);

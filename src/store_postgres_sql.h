@@ -26,6 +26,8 @@
     "CREATE TABLE IF NOT EXISTS trendline_rows ("                                                  \
     " writer bigint, number bigint, seq bigint NOT NULL, time timestamptz NOT NULL DEFAULT now()," \
     " id text, cells float8[] NOT NULL, PRIMARY KEY (writer, number));"                            \
+    "ALTER TABLE trendline_rows ADD COLUMN IF NOT EXISTS weight float8 NOT NULL DEFAULT 1;"        \
+    "ALTER TABLE trendline_schema ADD COLUMN IF NOT EXISTS target text NOT NULL DEFAULT 'target';" \
     "CREATE TABLE IF NOT EXISTS trendline_ids ("                                                   \
     " id text PRIMARY KEY, seq bigint NOT NULL, digest uuid NOT NULL);"                            \
     "CREATE TABLE IF NOT EXISTS trendline_models ("                                                \
@@ -45,7 +47,7 @@
     "    (SELECT to_jsonb(t.text) FROM trendline_texts t WHERE t.code = r.cells[f.place])"         \
     "   ELSE to_jsonb(r.cells[f.place]) END)"                                                      \
     "   FROM jsonb_array_elements(s.features) WITH ORDINALITY f(name, place)) AS features,"        \
-    "  r.cells[cardinality(r.cells)] AS target"                                                    \
+    "  r.cells[cardinality(r.cells)] AS target, r.weight"                                          \
     " FROM trendline_rows r, trendline_schema s;"                                                  \
     "INSERT INTO trendline_meta VALUES (" SQL_VERSION ") ON CONFLICT DO NOTHING;"                  \
     "END $$"
@@ -74,7 +76,7 @@
 #define SQL_VERSIONS "SELECT coalesce(max(version), 0) FROM trendline_models"
 #define SQL_TRAINED  "SELECT coalesce(max(revision), 0) FROM trendline_train"
 #define SQL_HEADS    "SELECT writer, number FROM trendline_writers WHERE number > 0"
-#define SQL_SCHEMA   "SELECT features FROM trendline_schema"
+#define SQL_SCHEMA   "SELECT features, target FROM trendline_schema"
 #define SQL_TERMS    "SELECT places FROM trendline_terms"
 #define SQL_ADD_TERMS                                                                              \
     "INSERT INTO trendline_terms AS known (places) VALUES ($1) ON CONFLICT (one) DO UPDATE"        \
@@ -86,18 +88,20 @@
     "SELECT snapshot, array_to_string(writers, ' '), array_to_string(numbers, ' ') "               \
     "FROM trendline_moments"
 #define SQL_TAIL                                                                                   \
-    "SELECT number, cells FROM trendline_rows WHERE writer = $1 AND number > $2 AND number <= $3 " \
+    "SELECT number, cells, weight FROM trendline_rows WHERE writer = $1 AND number > $2 AND "      \
+    "number <= $3 "                                                                                \
     "ORDER BY number LIMIT 8192"
 
 /* The same with all that a person would want to keep. */
 #define SQL_EVENTS                                                                                 \
     "SELECT number, cells, seq, id, "                                                              \
-    "to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "                       \
+    "to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), weight "               \
     "FROM trendline_rows WHERE writer = $1 AND number > $2 AND number <= $3 "                      \
     "ORDER BY number LIMIT 8192"
 
 #define SQL_FIX_SCHEMA                                                                             \
-    "INSERT INTO trendline_schema (features) VALUES ($1::jsonb) ON CONFLICT DO NOTHING"
+    "INSERT INTO trendline_schema (features, target) VALUES ($1::jsonb, $2) ON CONFLICT DO "       \
+    "NOTHING"
 /* Numbered in the order of the batch, then sorted by their bytes, so that two replicas never wait
  * for each other in a circle. Those that are known are left out only so that they use up no number:
  * others may come meanwhile. */
@@ -111,11 +115,11 @@
 #define SQL_FIND_IDS                                                                               \
     "SELECT id, seq, replace(digest::text, '-', '') FROM trendline_ids WHERE id = ANY($1::text[])"
 #define SQL_ADD_ROWS                                                                               \
-    "INSERT INTO trendline_rows (writer, number, seq, id, cells, time) "                           \
+    "INSERT INTO trendline_rows (writer, number, seq, id, cells, time, weight) "                   \
     "SELECT $1::bigint, $2::bigint + n.place, coalesce(n.seq, nextval('trendline_seq')), n.id, "   \
-    "n.cells::float8[], coalesce(n.time, now()) "                                                  \
-    "FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[]) "                        \
-    "WITH ORDINALITY n(seq, id, cells, time, place) RETURNING seq"
+    "n.cells::float8[], coalesce(n.time, now()), coalesce(n.weight, 1) "                           \
+    "FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::float8[]) "          \
+    "WITH ORDINALITY n(seq, id, cells, time, weight, place) RETURNING seq"
 /* In the order of their codes, so that replicas do not wait for each other in a circle. */
 #define SQL_ADD_TEXTS                                                                              \
     "INSERT INTO trendline_texts (code, text) SELECT code, text FROM "                             \

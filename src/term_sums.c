@@ -1,5 +1,7 @@
 #include "term_sums.h"
 
+#include "limbs.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +14,26 @@ enum {
     TILE_COLUMNS = 8 /* what the registers hold */
 };
 
+/* What a weight of 1 is in units. */
+static const int64_t one = 1 << TERM_WEIGHT_BITS;
+
+/* In two's complement, least significant limb first. */
+struct wide {
+    mp_limb_t limbs[3];
+};
+
 struct term_sums {
     size_t count, stride; /* of terms; of a row in the block: a multiple of TILE_COLUMNS */
     int64_t rows;
-    int128 *squares; /* the upper triangle of the terms' products, by rows */
-    int128 *targets; /* target times term; the last: target squared */
-    int128 *linear;  /* terms; the last: the target */
-    double *block;   /* rows not yet in `squares` */
+    int128 weight;
+    int128 *squares;      /* the upper triangle of the terms' products, by rows */
+    struct wide *targets; /* target times term; the last: target squared */
+    int128 *linear;       /* terms; the last: the target */
+    /* rows of weight 1 that are not yet in the three above, and in units of 1 */
+    double *block;
     size_t block_rows;
+    int128 *block_targets;
+    int64_t *block_linear;
 };
 
 static size_t triangle(size_t count)
@@ -43,7 +57,10 @@ struct term_sums *term_sums_new(size_t terms)
     sums->targets = calloc(terms + 1, sizeof *sums->targets);
     sums->linear = calloc(terms + 1, sizeof *sums->linear);
     sums->block = calloc(BLOCK_ROWS * sums->stride, sizeof *sums->block);
-    if (sums->squares && sums->targets && sums->linear && sums->block)
+    sums->block_targets = calloc(terms + 1, sizeof *sums->block_targets);
+    sums->block_linear = calloc(terms + 1, sizeof *sums->block_linear);
+    if (sums->squares && sums->targets && sums->linear && sums->block && sums->block_targets &&
+        sums->block_linear)
         return sums;
     term_sums_free(sums);
     return NULL;
@@ -57,6 +74,8 @@ void term_sums_free(struct term_sums *sums)
     free(sums->targets);
     free(sums->linear);
     free(sums->block);
+    free(sums->block_targets);
+    free(sums->block_linear);
     free(sums);
 }
 
@@ -68,6 +87,11 @@ size_t term_sums_count(const struct term_sums *sums)
 int64_t term_sums_rows(const struct term_sums *sums)
 {
     return sums->rows;
+}
+
+double term_sums_weight(const struct term_sums *sums)
+{
+    return (double)sums->weight / (double)one;
 }
 
 int64_t term_sums_target(double target, struct place place)
@@ -102,7 +126,40 @@ static void add_tile(struct term_sums *sums, size_t i, size_t j,
         int128 *row = sums->squares + row_start(sums->count, i + a) - (i + a);
         for (size_t b = 0; b < TILE_COLUMNS && j + b < sums->count; b++)
             if (j + b >= i + a)
-                row[j + b] += (int64_t)tile[a][b];
+                row[j + b] += (int128)(int64_t)tile[a][b] * one;
+    }
+}
+
+/* sum += number · factor. */
+static void add_wide(struct wide *sum, int128 number, int64_t factor)
+{
+    if (factor < 0) {
+        number = -number;
+        factor = -factor;
+    }
+    unsigned __int128 low = (unsigned __int128)(uint64_t)number * (uint64_t)factor;
+    int128 high = (int128)(int64_t)(number >> 64) * factor + (int64_t)(low >> 64);
+    const mp_limb_t addend[] = {(mp_limb_t)low, (mp_limb_t)high, (mp_limb_t)(high >> 64)};
+    limbs_add(sum->limbs, addend, 3);
+}
+
+/* The nearest double. */
+static double wide_double(struct wide number)
+{
+    uint64_t low = number.limbs[0];
+    int128 high = (int128)((unsigned __int128)number.limbs[2] << 64 | number.limbs[1]);
+    if (high == (int64_t)high)
+        return (double)(int128)((unsigned __int128)high << 64 | low);
+    return ldexp((double)(high | (low != 0)), 64); /* a bit that decides ties, far below the last */
+}
+
+static void flush_targets(struct term_sums *sums)
+{
+    for (size_t i = 0; i <= sums->count; i++) {
+        add_wide(&sums->targets[i], sums->block_targets[i], one);
+        sums->linear[i] += (int128)sums->block_linear[i] * one;
+        sums->block_targets[i] = 0;
+        sums->block_linear[i] = 0;
     }
 }
 
@@ -116,22 +173,55 @@ void term_sums_flush(struct term_sums *sums)
             multiply_tile(sums->block, sums->block_rows, sums->stride, i, j, tile);
             add_tile(sums, i, j, tile);
         }
+    flush_targets(sums);
     sums->block_rows = 0;
 }
 
-void term_sums_add(struct term_sums *sums, const double *values, int64_t target)
+static void add_to_block(struct term_sums *sums, const double *values, int64_t target)
 {
     if (sums->block_rows == BLOCK_ROWS)
         term_sums_flush(sums);
     memcpy(sums->block + sums->block_rows++ * sums->stride, values, sums->count * sizeof *values);
     for (size_t i = 0; i < sums->count; i++) {
         int64_t value = (int64_t)values[i];
-        sums->linear[i] += value;
-        sums->targets[i] += (int128)value * target;
+        sums->block_linear[i] += value;
+        sums->block_targets[i] += (int128)value * target;
     }
-    sums->linear[sums->count] += target;
-    sums->targets[sums->count] += (int128)target * target;
+    sums->block_linear[sums->count] += target;
+    sums->block_targets[sums->count] += (int128)target * target;
+}
+
+static void add_weighted(struct term_sums *sums, const double *values, int64_t target,
+                         int64_t weight)
+{
+    int128 *square = sums->squares;
+    for (size_t i = 0; i < sums->count; i++) {
+        int64_t value = (int64_t)values[i];
+        for (size_t k = i; k < sums->count; k++)
+            *square++ += (int128)(int64_t)(values[i] * values[k]) * weight;
+        sums->linear[i] += (int128)value * weight;
+        add_wide(&sums->targets[i], (int128)value * target, weight);
+    }
+    sums->linear[sums->count] += (int128)target * weight;
+    add_wide(&sums->targets[sums->count], (int128)target * target, weight);
+}
+
+/* In units. */
+static int64_t round_weight(double weight)
+{
+    const double most = (double)one;
+    return llrint(fmin(fmax(weight, 1 / most), most) * most);
+}
+
+void term_sums_add(struct term_sums *sums, const double *values, int64_t target, double weight)
+{
+    int64_t units = weight == 1 ? one : round_weight(weight);
     sums->rows++;
+    sums->weight += units;
+    if (units == one)
+        add_to_block(sums, values, target);
+    else
+        add_weighted(sums, values, target, units);
 }
 
 /* to += sign · from. */
@@ -144,8 +234,12 @@ static void add_all(int128 *to, const int128 *from, size_t count, int sign)
 static void add_sums(struct term_sums *to, const struct term_sums *from, int sign)
 {
     add_all(to->squares, from->squares, triangle(to->count), sign);
-    add_all(to->targets, from->targets, to->count + 1, sign);
     add_all(to->linear, from->linear, to->count + 1, sign);
+    for (size_t i = 0; i <= to->count; i++) {
+        mp_limb_t *limbs = to->targets[i].limbs;
+        (sign > 0 ? mpn_add_n : mpn_sub_n)(limbs, limbs, from->targets[i].limbs, 3);
+    }
+    to->weight += sign * from->weight;
     to->rows += sign * from->rows;
 }
 
@@ -163,53 +257,107 @@ void term_sums_subtract(struct term_sums *into, const struct term_sums *from)
 
 double term_sums_mean(const struct term_sums *sums, size_t j)
 {
-    return (double)sums->linear[j] / (double)sums->rows;
+    return (double)sums->linear[j] / (double)sums->weight;
 }
 
-static int128 product_sum(const struct term_sums *sums, size_t j, size_t k)
+/* Something about which there is a sum: a mean, cut off to a whole number, and what is left of the
+ * sum of all rows. */
+struct middle {
+    int128 mean, rest;
+};
+
+static struct middle middle_of(const struct term_sums *sums, size_t j)
 {
-    if (k == sums->count)
-        return sums->targets[j];
-    return sums->squares[row_start(sums->count, j) + k - j];
+    int128 mean = sums->linear[j] / sums->weight;
+    return (struct middle){mean, sums->linear[j] - mean * sums->weight};
+}
+
+/* The sum of products of values j and k about their middles. */
+static double products_about(const struct term_sums *sums, size_t j, size_t k, struct middle at_j,
+                             struct middle at_k)
+{
+    if (k < sums->count)
+        return (double)(sums->squares[row_start(sums->count, j) + k - j] -
+                        at_j.mean * sums->linear[k] - at_k.mean * at_j.rest);
+    struct wide about = sums->targets[j];
+    add_wide(&about, -sums->linear[k], (int64_t)at_j.mean);
+    add_wide(&about, -at_j.rest, (int64_t)at_k.mean);
+    return wide_double(about);
 }
 
 double term_sums_covariance(const struct term_sums *sums, size_t j, size_t k)
 {
-    int128 rows = sums->rows, mean_j = sums->linear[j] / rows, mean_k = sums->linear[k] / rows;
-    int128 rest_j = sums->linear[j] - mean_j * rows, rest_k = sums->linear[k] - mean_k * rows;
+    struct middle at_j = middle_of(sums, j), at_k = middle_of(sums, k);
+    double weight = (double)sums->weight;
     /* about whole numbers near the means nothing cancels, and all of it is exact but the end */
-    int128 about = product_sum(sums, j, k) - mean_j * sums->linear[k] - mean_k * rest_j;
-    return ((double)about - (double)rest_j * (double)rest_k / (double)rows) / (double)rows;
+    double about = products_about(sums, j, k, at_j, at_k);
+    return (about - (double)at_j.rest * (double)at_k.rest / weight) / weight;
 }
+
+/* ------------------------------------------------------------------ numbers */
 
 size_t term_sums_numbers(const struct term_sums *sums)
 {
-    return 2 * (sums->count + 1) + triangle(sums->count);
+    return 1 + 2 * (sums->count + 1) + triangle(sums->count);
 }
 
-/* In this order: linear, targets, squares. */
-static int128 *number_at(struct term_sums *sums, size_t i)
+/* In this order: the weight, linear, targets, squares; one of the two is NULL. */
+struct place_of_number {
+    int128 *narrow;
+    struct wide *wide;
+};
+
+static struct place_of_number number_at(struct term_sums *sums, size_t i)
 {
-    if (i <= sums->count)
-        return &sums->linear[i];
-    i -= sums->count + 1;
-    return i <= sums->count ? &sums->targets[i] : &sums->squares[i - sums->count - 1];
+    size_t values = sums->count + 1;
+    if (i == 0)
+        return (struct place_of_number){.narrow = &sums->weight};
+    if (i <= values)
+        return (struct place_of_number){.narrow = &sums->linear[i - 1]};
+    if (i <= 2 * values)
+        return (struct place_of_number){.wide = &sums->targets[i - values - 1]};
+    return (struct place_of_number){.narrow = &sums->squares[i - 2 * values - 1]};
 }
 
 struct term_number term_sums_number(struct term_sums *sums, size_t i)
 {
+    struct term_number number;
     term_sums_flush(sums);
-    int128 number = *number_at(sums, i);
-    return (struct term_number){(int64_t)(number >> 64), (uint64_t)number};
+    struct place_of_number at = number_at(sums, i);
+    if (at.wide) {
+        memcpy(number.limbs, at.wide->limbs, sizeof number.limbs);
+    } else {
+        number.limbs[0] = (uint64_t)*at.narrow;
+        number.limbs[1] = (uint64_t)(*at.narrow >> 64);
+        number.limbs[2] = *at.narrow < 0 ? UINT64_MAX : 0;
+    }
+    return number;
 }
 
-void term_sums_set_number(struct term_sums *sums, size_t i, struct term_number number)
+bool term_sums_whole(struct term_sums *sums)
 {
-    *number_at(sums, i) = (int128)(((unsigned __int128)number.high << 64) | number.low);
+    bool whole = sums->weight == (int128)sums->rows * one;
+    for (size_t i = 0; whole && i < term_sums_numbers(sums); i++)
+        whole = term_sums_number(sums, i).limbs[0] % (uint64_t)one == 0;
+    return whole;
 }
 
-void term_sums_set_rows(struct term_sums *sums, int64_t rows)
+bool term_sums_set_number(struct term_sums *sums, size_t i, struct term_number number)
+{
+    struct place_of_number at = number_at(sums, i);
+    if (at.wide) {
+        memcpy(at.wide->limbs, number.limbs, sizeof number.limbs);
+        return true;
+    }
+    *at.narrow = (int128)((unsigned __int128)number.limbs[1] << 64 | number.limbs[0]);
+    return number.limbs[2] == (*at.narrow < 0 ? UINT64_MAX : 0);
+}
+
+bool term_sums_set_rows(struct term_sums *sums, int64_t rows)
 {
     sums->rows = rows;
     sums->block_rows = 0;
+    memset(sums->block_targets, 0, (sums->count + 1) * sizeof *sums->block_targets);
+    memset(sums->block_linear, 0, (sums->count + 1) * sizeof *sums->block_linear);
+    return sums->weight >= rows && sums->weight <= (int128)rows * one * one;
 }

@@ -52,7 +52,7 @@ static bool reserve_row(const struct reading *reading, const struct table *table
 {
     struct error why;
     size_t feature;
-    if (folds_reserve(reading->train->folds, row, &feature, &why))
+    if (folds_reserve(reading->train->folds, row, 1, &feature, &why))
         return true;
     if (feature == SIZE_MAX)
         return error_set(error, why.kind, "%.150s:%llu: %.300s", reading->name,
@@ -72,10 +72,10 @@ static bool read_rows(const struct reading *reading, struct table *table, struct
         if (reading->sums) {
             if (!reserve_row(reading, table, row, error))
                 return false;
-            folds_add(reading->train->folds, row);
+            folds_add(reading->train->folds, row, 1);
         }
         if (reading->terms)
-            folds_add_terms(reading->train->folds, row);
+            folds_add_terms(reading->train->folds, row, 1);
     }
     return result == TABLE_END;
 }

@@ -30,9 +30,11 @@ static bool begin_work(struct store *store, struct error *error)
 
 /* The id that event `seq`, which has none, gets in a stream; its length. Events of two copies of a
  * store that went different ways have different ones. */
-static size_t make_id(const char *identity, int64_t seq, const struct event *event, size_t columns,
-                      char id[static MADE_ID_MAX])
+static size_t make_id(const char *identity, int64_t seq, const struct event *event,
+                      const struct schema *schema, char id[static MADE_ID_MAX])
 {
+    size_t weight = schema->count + 1; /* 1 most of the time, and then no part of it */
+    size_t columns = weight + (event->row[weight] != 1);
     XXH64_hash_t digest = XXH3_64bits(event->time, strlen(event->time));
     digest = XXH3_64bits_withSeed(event->row, columns * sizeof *event->row, digest);
     return (size_t)snprintf(id, MADE_ID_MAX, "%s-%lld-%016llx", identity, (long long)seq,
@@ -71,7 +73,7 @@ static void write_id(const struct exporter *export, int64_t seq, const struct ev
         buffer_append(out, event->id, event->id_length);
     } else {
         char id[MADE_ID_MAX];
-        size_t length = make_id(export->identity, seq, event, export->schema->count + 1, id);
+        size_t length = make_id(export->identity, seq, event, export->schema, id);
         buffer_append(out, id, length);
     }
     buffer_puts(out, "\"");
@@ -84,13 +86,19 @@ static void write_event(const struct exporter *export, int64_t seq, const struct
     buffer_puts(out, ",\"_time\":\"");
     buffer_puts(out, event->time);
     buffer_puts(out, "\"");
+    if (event->row[export->schema->count + 1] != 1) {
+        buffer_puts(out, ",\"_weight\":");
+        json_write_number(out, event->row[export->schema->count + 1]);
+    }
     for (size_t i = 0; i < export->schema->count; i++) {
         buffer_puts(out, ",");
         json_write_string(out, export->schema->names[i], strlen(export->schema->names[i]));
         buffer_puts(out, ":");
         schema_write_cell(export->schema, event->row, i, out);
     }
-    buffer_puts(out, ",\"" SCHEMA_TARGET "\":");
+    buffer_puts(out, ",");
+    json_write_string(out, schema_target(), strlen(schema_target()));
+    buffer_puts(out, ":");
     json_write_number(out, event->row[export->schema->count]);
     buffer_puts(out, "}\n");
 }
@@ -188,8 +196,8 @@ static bool keep_own(void *context, int64_t seq, const struct event *event, stru
     char id[MADE_ID_MAX];
     if (event->id)
         return true;
-    size_t columns = store_event_schema(import->store)->count + 1;
-    uint64_t hash = hash_id(id, make_id(import->identity, seq, event, columns, id));
+    const struct schema *schema = store_event_schema(import->store);
+    uint64_t hash = hash_id(id, make_id(import->identity, seq, event, schema, id));
     buffer_append(&import->own, &hash, sizeof hash);
     return !import->own.failed || error_memory(error);
 }

@@ -64,9 +64,9 @@ static struct folds *learn(const struct data *data, const bool *is_test)
         die("out of memory");
     for (size_t i = 0; i < data->rows; i++)
         if (!is_test[i]) {
-            if (!folds_reserve_accepted(folds, row_at(data, i)))
+            if (!folds_reserve_accepted(folds, row_at(data, i), 1))
                 die("a row cannot be summed");
-            folds_add(folds, row_at(data, i));
+            folds_add(folds, row_at(data, i), 1);
         }
     struct term_maps *maps = folds_set_maps(&(struct folds_set){1, {folds}, NULL});
     if (!maps || !folds_begin_terms(folds, maps))
@@ -74,7 +74,7 @@ static struct folds *learn(const struct data *data, const bool *is_test)
     term_maps_free(maps);
     for (size_t i = 0; i < data->rows; i++)
         if (!is_test[i])
-            folds_add_terms(folds, row_at(data, i));
+            folds_add_terms(folds, row_at(data, i), 1);
     return folds;
 }
 

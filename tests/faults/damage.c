@@ -156,8 +156,8 @@ static bool keep_event(void *context, const struct journal_event *event, struct 
     kept->id = strndup(event->event.id, event->event.id_length);
     kept->length = event->event.id_length;
     kept->seq = event->seq;
-    kept->row = malloc((columns + 1) * sizeof *kept->row);
-    memcpy(kept->row, event->event.row, (columns + 1) * sizeof *kept->row);
+    kept->row = malloc((columns + 2) * sizeof *kept->row);
+    memcpy(kept->row, event->event.row, (columns + 2) * sizeof *kept->row);
     return true;
 }
 

@@ -9,8 +9,8 @@ static struct fit *fit_rows(const struct rows *rows, bool backwards)
     size_t column = 0;
     for (size_t i = 0; i < rows->count; i++) {
         const double *row = rows->values[backwards ? rows->count - 1 - i : i];
-        WANT(moments_reserve(moments, row) == MOMENTS_OK);
-        moments_add(moments, row);
+        WANT(moments_reserve(moments, row, 1) == MOMENTS_OK);
+        moments_add(moments, row, 1);
     }
     struct fit *fit = fit_new(moments, &column, &error);
     WANT(fit || is_told(&error));

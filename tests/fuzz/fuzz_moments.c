@@ -6,8 +6,8 @@ enum { SCALE = 1074 /* any double is a whole multiple of 2^-SCALE */ };
 
 static void add(struct moments *moments, const double *row)
 {
-    WANT(moments_reserve(moments, row) == MOMENTS_OK);
-    moments_add(moments, row);
+    WANT(moments_reserve(moments, row, 1) == MOMENTS_OK);
+    moments_add(moments, row, 1);
 }
 
 static struct moments *sum_of(const struct rows *rows, size_t from, size_t to)
@@ -87,9 +87,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t k = j; k <= rows.columns; k++)
             check_sum(all, &rows, j, k);
     for (size_t i = 0; i < rows.count; i++) {
-        moments_subtract(backwards, rows.values[i]);
-        WANT(moments_reserve(rebuilt, rows.values[i]) == MOMENTS_OK);
-        moments_subtract(rebuilt, rows.values[i]);
+        moments_subtract(backwards, rows.values[i], 1);
+        WANT(moments_reserve(rebuilt, rows.values[i], 1) == MOMENTS_OK);
+        moments_subtract(rebuilt, rows.values[i], 1);
     }
     WANT(moments_equal(backwards, none) && moments_equal(rebuilt, none));
     struct moments *used[] = {all, backwards, first, last, rebuilt, none, merged};

@@ -23,6 +23,7 @@ test_bad_values() {
     for value in 0 65 many -2 2.5; do stops "WORKERS=$value" "1 to 64"; done
     for value in offline ONLINE true; do stops "LEARN=$value" "online or build"; done
     for value in AUTO tree; do stops "MODEL=$value" linear; done
+    stops "TARGET=_price" "a name such as"
     for value in yes ALLOW; do stops "MISSING=$value" "refuse or allow"; done
     for value in yes mean; do stops "UNSEEN=$value" "refuse or base"; done
     for value in 0 -1 16q 16mb 1.5m 99999999999g; do stops "MAX_BODY=$value" 16m; done
@@ -53,7 +54,7 @@ test_places() {
 
 test_empty_is_unset() {
     new_data
-    start_service LEARN= MODEL= MISSING= UNSEEN= WORKERS= MAX_BODY= MIN_FREE= ID_WINDOW= RATE_LIMIT= TRAIN_FILE_PATH=
+    start_service LEARN= MODEL= MISSING= UNSEEN= TARGET= WORKERS= MAX_BODY= MIN_FREE= ID_WINDOW= RATE_LIMIT= TRAIN_FILE_PATH=
     check_equal "an empty variable is as good as none" 200 "$(status /healthz)"
     stop_service
 }

@@ -15,7 +15,7 @@ struct replayed {
         int64_t seq;
         uint64_t offset;
         char id[64]; /* "": none */
-        double row[FIXTURE_COLUMNS];
+        double row[FIXTURE_COLUMNS + 1];
     } events[FIXTURE_EVENTS_MAX];
 };
 
@@ -46,7 +46,8 @@ static inline bool keep_event(void *context, const struct journal_event *event, 
 /* The values of event `seq`, which say who they are. */
 static inline const double *fixture_row(int64_t seq)
 {
-    static double row[FIXTURE_COLUMNS];
+    static double row[FIXTURE_COLUMNS + 1];
+    row[FIXTURE_COLUMNS] = seq % 5 ? 1 : 0.25; /* the weight */
     row[0] = (double)seq;
     row[1] = -0.1 * (double)seq;
     row[2] = seq % 2 ? 1e300 : 5e-324;

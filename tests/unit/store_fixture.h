@@ -55,7 +55,7 @@ static inline enum store_outcome add_event(struct store *store, double a, double
                                            const char *id, int64_t *seq)
 {
     static const char *const names[] = {"a", "b"};
-    double row[] = {a, b, target};
+    double row[] = {a, b, target, 1};
     if (!store_schema(store)) {
         struct schema *schema = schema_new(names, NULL, 2, &store_error);
         CHECK(store_set_schema(store, schema, &store_error), "%s", store_error.text);

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { FEATURES = 2, ROWS = 600 };
 
@@ -26,7 +27,7 @@ static double noise(double deviation)
 
 typedef double function(double x, double z);
 
-static double rows[ROWS][FEATURES + 1];
+static double rows[ROWS][FEATURES + 1], weights[ROWS];
 
 static void make_rows(function *truth, double deviation)
 {
@@ -35,6 +36,7 @@ static void make_rows(function *truth, double deviation)
         rows[i][0] = 100 + 10 * uniform();
         rows[i][1] = 4 * uniform() - 2;
         rows[i][2] = truth(rows[i][0], rows[i][1]) + noise(deviation);
+        weights[i] = 1;
     }
 }
 
@@ -52,14 +54,14 @@ static void learn(struct lesson *lesson, int count, int first, int step)
     lesson->set = (struct folds_set){1, {folds_new(NULL, FEATURES, FOLDS)}, NULL};
     bool ok = lesson->set.of[0] != NULL;
     for (int i = 0, at = first; ok && i < count; i++, at = (at + step) % count) {
-        ok = folds_reserve(lesson->set.of[0], rows[at], &feature, &error);
-        folds_add(lesson->set.of[0], rows[at]);
+        ok = folds_reserve(lesson->set.of[0], rows[at], weights[at], &feature, &error);
+        folds_add(lesson->set.of[0], rows[at], weights[at]);
     }
     struct term_maps *maps = folds_set_maps(&lesson->set);
     ok = ok && maps && folds_begin_terms(lesson->set.of[0], maps);
     term_maps_free(maps);
     for (int i = 0, at = first; ok && i < count; i++, at = (at + step) % count)
-        folds_add_terms(lesson->set.of[0], rows[at]);
+        folds_add_terms(lesson->set.of[0], rows[at], weights[at]);
     CHECK(ok && choose(&lesson->choice, &lesson->set, &error), "choosing");
     lesson->predictor = predictor_new(lesson->choice.candidate,
                                       lesson->choice.trials[lesson->choice.candidate].penalty,
@@ -206,6 +208,7 @@ static void test_constants(void)
         rows[i][0] = 5;
         rows[i][1] = i % 3;
         rows[i][2] = 7;
+        weights[i] = 1;
     }
     learn(&lesson, ROWS, 0, 1);
     bool clipped;
@@ -222,8 +225,8 @@ static void test_ridge(void)
     make_rows(plane, 1);
     struct moments *moments = moments_new(FEATURES);
     for (int i = 0; i < ROWS; i++) {
-        moments_reserve(moments, rows[i]);
-        moments_add(moments, rows[i]);
+        moments_reserve(moments, rows[i], 1);
+        moments_add(moments, rows[i], 1);
     }
     struct fit *fit = fit_new(moments, &column, &error);
     CHECK(gram_of_moments(&gram, moments) && ridge_init(&ridge, FEATURES), "memory");
@@ -241,9 +244,180 @@ static void test_ridge(void)
     moments_free(moments);
 }
 
+/* ------------------------------------------------------------------ weights */
+
+static bool same_trial(const struct trial *a, const struct trial *b)
+{
+    bool same = a->terms == b->terms && a->penalty == b->penalty && a->error == b->error;
+    return same && memcmp(a->errors, b->errors, sizeof a->errors) == 0;
+}
+
+static void check_same_lesson(const struct lesson *a, const struct lesson *b)
+{
+    CHECK_INT(a->choice.candidate, b->choice.candidate);
+    for (size_t c = 0; c < CANDIDATES; c++)
+        CHECK(same_trial(&a->choice.trials[c], &b->choice.trials[c]), "%s",
+              candidate_name((enum candidate)c));
+    CHECK_DOUBLE(a->predictor->fit->mse, b->predictor->fit->mse);
+    CHECK_DOUBLE(a->predictor->fit->r2, b->predictor->fit->r2);
+    CHECK_DOUBLE(a->predictor->fit->variance, b->predictor->fit->variance);
+    for (int i = 0; i < 50; i++) {
+        bool clipped;
+        CHECK_DOUBLE(predictor_predict(a->predictor, rows[i], &clipped),
+                     predictor_predict(b->predictor, rows[i], &clipped));
+    }
+}
+
+/* Rows of weights from 1 to 3 are so many rows each, to the last bit of all that is chosen by. */
+static void test_whole_weights(void)
+{
+    enum { DIFFERENT = ROWS / 3 };
+    struct lesson weighted = {.predictor = NULL}, repeated = {.predictor = NULL};
+    make_rows(wave, 0.05);
+    for (int i = 0; i < DIFFERENT; i++)
+        weights[i] = 1 + i % 3;
+    learn(&weighted, DIFFERENT, 0, 1);
+    int count = DIFFERENT;
+    for (int i = 0; i < DIFFERENT; i++) {
+        for (int n = 1; n < 1 + i % 3; n++)
+            memcpy(rows[count++], rows[i], sizeof rows[i]);
+        weights[i] = 1;
+    }
+    learn(&repeated, count, 5, 1);
+    check_same_lesson(&weighted, &repeated);
+    CHECK_INT(DIFFERENT, weighted.predictor->fit->rows);
+    CHECK(weighted.predictor->fit->weight == count, "%g", weighted.predictor->fit->weight);
+    forget(&weighted);
+    forget(&repeated);
+}
+
+/* The same rows in two sets of folds, as those of a train file and of events are. */
+static void learn_in_two(struct folds_set *set, struct term_maps *maps)
+{
+    *set = (struct folds_set){
+        2, {folds_new(NULL, FEATURES, FOLDS), folds_new(NULL, FEATURES, FOLDS)}, NULL};
+    CHECK(folds_begin_terms(set->of[0], maps) && folds_begin_terms(set->of[1], maps), "memory");
+    for (int i = 0; i < ROWS; i++) {
+        struct folds *folds = set->of[i % 7 == 0];
+        CHECK(folds_reserve_accepted(folds, rows[i], weights[i]), "memory");
+        folds_add(folds, rows[i], weights[i]);
+        folds_add_terms(folds, rows[i], weights[i]);
+    }
+}
+
+/* Nothing depends on the order of weighted rows either, nor on where they were learnt. */
+static void test_weighted_order(void)
+{
+    struct lesson a = {.predictor = NULL}, b = {.predictor = NULL};
+    struct folds_set two;
+    struct choice choice;
+    struct error error;
+    make_rows(wave, 0.05);
+    for (int i = 0; i < ROWS; i++)
+        weights[i] = 0.1 + 2 * uniform();
+    learn(&a, ROWS, 0, 1);
+    learn(&b, ROWS, 17, 7);
+    check_same_lesson(&a, &b);
+    learn_in_two(&two, a.set.of[0]->maps);
+    CHECK(choose(&choice, &two, &error), "choosing");
+    for (size_t c = 0; c < CANDIDATES; c++)
+        CHECK(same_trial(&a.choice.trials[c], &choice.trials[c]), "%s",
+              candidate_name((enum candidate)c));
+    forget(&a);
+    forget(&b);
+    for (size_t i = 0; i < two.count; i++)
+        folds_free(two.of[i]);
+}
+
+/* Rows that hardly count neither mislead nor judge, however many they are. */
+static void test_rows_that_hardly_count(void)
+{
+    static const struct {
+        function *truth;
+        enum candidate wants;
+        double error_max;
+    } kinds[] = {{plane, LEAST_SQUARES, 0.12}, {parabola, QUADRATIC, 0.12}};
+    for (size_t n = 0; n < 2; n++) {
+        struct lesson lesson = {.predictor = NULL};
+        make_rows(kinds[n].truth, 0.1);
+        for (int i = 0; i < ROWS; i++)
+            if (i % 3 == 0) {
+                weights[i] = 1e-6;
+                rows[i][2] += 20 * uniform();
+            }
+        learn(&lesson, ROWS, 0, 1);
+        const struct trial *trial = &lesson.choice.trials[lesson.choice.candidate];
+        CHECK_INT(kinds[n].wants, lesson.choice.candidate);
+        CHECK(sqrt(trial->error) <= kinds[n].error_max, "%g", sqrt(trial->error));
+        CHECK(sqrt(lesson.predictor->fit->mse) <= kinds[n].error_max, "%g",
+              sqrt(lesson.predictor->fit->mse));
+        forget(&lesson);
+    }
+}
+
+/* A ridge with next to no penalty is weighted least squares, as its figures are. */
+static void test_weighted_ridge(void)
+{
+    struct gram gram;
+    struct ridge ridge;
+    struct error error;
+    size_t column;
+    double squares = 0, weight = 0;
+    make_rows(plane, 1);
+    struct moments *moments = moments_new(FEATURES);
+    for (int i = 0; i < ROWS; i++) {
+        weights[i] = 0.1 + uniform();
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i], weights[i]));
+        moments_add(moments, rows[i], weights[i]);
+        weight += weights[i];
+    }
+    struct fit *fit = fit_new(moments, &column, &error);
+    CHECK(gram_of_moments(&gram, moments) && ridge_init(&ridge, FEATURES), "memory");
+    CHECK(ridge_fit(&ridge, &gram, RIDGE_PENALTY_MIN), "a small penalty");
+    for (int i = 0; i < ROWS; i++) {
+        double residual = rows[i][2] - fit_predict(fit->coefficients, rows[i], FEATURES);
+        squares += weights[i] * residual * residual;
+    }
+    for (int j = 0; j < FEATURES; j++)
+        CHECK(fabs(ridge.weights[j] - fit->coefficients[j + 1].hi) < 1e-6, "weight %d", j);
+    CHECK(fabs(squares / weight - fit->mse) < 1e-12, "%.17g, not %.17g", fit->mse,
+          squares / weight);
+    CHECK(fabs(ridge_error(&ridge, &gram) - fit->mse) < 1e-9, "mean squared error");
+    CHECK(fabs(fit_error(fit, moments) - fit->mse) < 1e-12, "that of the fit on its own rows");
+    CHECK(fabs(gram.weight - weight) < 1e-9 && gram.weight == fit->weight, "%g", gram.weight);
+    ridge_free(&ridge);
+    gram_free(&gram);
+    fit_free(fit);
+    moments_free(moments);
+}
+
+/* What cannot be weighed together any more is no crash, and least squares. */
+static void test_extreme_weights(void)
+{
+    static const double extremes[][2] = {{1e308, 1e308}, {5e-324, 5e-324}, {1e308, 5e-324}};
+    for (size_t n = 0; n < 3; n++) {
+        struct lesson lesson = {.predictor = NULL};
+        make_rows(plane, 1);
+        for (int i = 0; i < ROWS; i++)
+            weights[i] = extremes[n][i % 2];
+        learn(&lesson, ROWS, 0, 1);
+        bool clipped;
+        double wants = plane(rows[1][0], rows[1][1]);
+        double prediction = predictor_predict(lesson.predictor, rows[1], &clipped);
+        CHECK_INT(LEAST_SQUARES, lesson.choice.candidate);
+        CHECK(fabs(prediction - wants) < 0.5, "%g, not %g", prediction, wants);
+        forget(&lesson);
+    }
+}
+
 int main(void)
 {
     test_ridge();
+    test_whole_weights();
+    test_weighted_order();
+    test_rows_that_hardly_count();
+    test_weighted_ridge();
+    test_extreme_weights();
     test_chosen();
     test_same_again();
     test_error_is_honest();

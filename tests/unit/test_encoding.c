@@ -123,8 +123,8 @@ static struct folds *learn(double (*rows)[FEATURES + 1], int from, int to, int s
     struct folds *folds = folds_new(kinds, FEATURES, FOLDS);
     size_t feature;
     for (int i = from; i != to; i += step) {
-        CHECK(folds_reserve(folds, rows[i], &feature, &error), "%s", error.text);
-        folds_add(folds, rows[i]);
+        CHECK(folds_reserve(folds, rows[i], 1, &feature, &error), "%s", error.text);
+        folds_add(folds, rows[i], 1);
     }
     return folds;
 }
@@ -174,10 +174,10 @@ static void test_reorder(void)
         make_row(rows[i]);
     struct folds *one = folds_new(kinds, FEATURES, 1), *two = folds_new(kinds, FEATURES, 1);
     for (int i = 0; i < ROWS; i++) {
-        CHECK(folds_reserve_accepted(one, rows[i]) && folds_reserve_accepted(two, rows[i]),
+        CHECK(folds_reserve_accepted(one, rows[i], 1) && folds_reserve_accepted(two, rows[i], 1),
               "memory");
-        folds_add(one, rows[i]);
-        folds_add(two, rows[i]);
+        folds_add(one, rows[i], 1);
+        folds_add(two, rows[i], 1);
     }
     CHECK(folds_reorder(two, from), "memory");
     CHECK(two->encoding->of[0].kind == CELL_CATEGORY, "the category comes first");

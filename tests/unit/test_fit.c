@@ -12,8 +12,8 @@ static struct fit *fit_rows(const double *rows, size_t count, size_t features)
     struct error error = {.text = ""};
     size_t column;
     for (size_t i = 0; i < count; i++) {
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows + i * (features + 1)));
-        moments_add(moments, rows + i * (features + 1));
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows + i * (features + 1), 1));
+        moments_add(moments, rows + i * (features + 1), 1);
     }
     struct fit *fit = fit_new(moments, &column, &error);
     moments_free(moments);
@@ -151,15 +151,15 @@ static void test_extremes_come_and_go(void)
     struct error error;
     size_t column;
     for (size_t i = 0; i < 3; i++) {
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, extremes[i]));
-        moments_add(moments, extremes[i]);
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, extremes[i], 1));
+        moments_add(moments, extremes[i], 1);
     }
     for (size_t i = TOWNS; i-- > 0;) {
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, towns + i * 4));
-        moments_add(moments, towns + i * 4);
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, towns + i * 4, 1));
+        moments_add(moments, towns + i * 4, 1);
     }
     for (size_t i = 0; i < 3; i++)
-        moments_subtract(moments, extremes[i]);
+        moments_subtract(moments, extremes[i], 1);
     struct fit *fit = fit_new(moments, &column, &error);
     struct fit *plain = fit_rows(towns, TOWNS, TOWN_FEATURES);
     CHECK(fit && fits_equal(fit, plain), "the same bits");
@@ -246,6 +246,90 @@ static void test_energy(void)
     for (size_t j = 0; j < 8; j++)
         CHECK_INT(j == 3, fit->aliased[j]);
     CHECK_INT(8, fit->rank);
+    fit_free(fit);
+}
+
+static struct fit *fit_weighted(const double *rows, const double *weights, size_t count,
+                                size_t features)
+{
+    struct moments *moments = moments_new(features);
+    struct error error = {.text = ""};
+    size_t column;
+    for (size_t i = 0; i < count; i++) {
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows + i * (features + 1), weights[i]));
+        moments_add(moments, rows + i * (features + 1), weights[i]);
+    }
+    struct fit *fit = fit_new(moments, &column, &error);
+    moments_free(moments);
+    if (!CHECK(fit, "%s", error.text))
+        exit(check_report("test_fit"));
+    return fit;
+}
+
+/* A row of weight 3 is three rows, but for the number of rows. */
+static void test_whole_weights(void)
+{
+    static const double weights[TOWNS] = {1, 3, 1, 2, 4};
+    double repeated[11][TOWN_FEATURES + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < TOWNS; i++)
+        for (int n = 0; n < weights[i]; n++)
+            memcpy(repeated[count++], towns + i * (TOWN_FEATURES + 1), sizeof repeated[0]);
+    struct fit *fit = fit_weighted(towns, weights, TOWNS, TOWN_FEATURES);
+    struct fit *plain = fit_rows(repeated[0], count, TOWN_FEATURES);
+    CHECK(fits_equal(fit, plain), "the same bits");
+    CHECK_DOUBLE(plain->variance, fit->variance);
+    CHECK_DOUBLE(plain->weight, fit->weight);
+    CHECK_DOUBLE(11, fit->weight);
+    CHECK_INT(TOWNS, fit->rows);
+    fit_free(fit);
+    fit_free(plain);
+}
+
+/* The weighted mean of 0 and 1, exactly rounded: 1 to 3, 0.1 to 0.2 as they are in binary, and ever
+ * less of one of them. */
+static void test_weighted_mean(void)
+{
+    static const double rows[] = {0, 1}, weights[][2] = {{3, 1}, {0.1, 0.2}, {1, 5e-324}};
+    static const double wants[] = {0.25, 0.2 / (0.1 + 0.2), 5e-324};
+    for (size_t i = 0; i < 3; i++) {
+        struct fit *fit = fit_weighted(rows, weights[i], 2, 0);
+        CHECK(fabs(fit->coefficients[0].hi - wants[i]) <= 1e-16 * wants[i], "%.17g",
+              fit->coefficients[0].hi);
+        CHECK(fabs(fit->means[0] - wants[i]) <= 3e-16 * wants[i], "%.17g", fit->means[0]);
+        CHECK_DOUBLE(0, fit->r2);
+        fit_free(fit);
+    }
+    struct fit *fit = fit_weighted(rows, weights[0], 2, 0);
+    CHECK_DOUBLE(0.1875, fit->mse);
+    CHECK_DOUBLE(0.1875, fit->variance);
+    fit_free(fit);
+}
+
+/* The error on other rows is their weighted mean, too: residuals of -1 and 3. */
+static void test_weighted_error(void)
+{
+    static const double rows[][2] = {{0, 0}, {1, 2}}, others[][2] = {{1, 1}, {2, 7}};
+    static const double weights[] = {0.5, 0.25};
+    struct fit *fit = fit_rows(rows[0], 2, 1);
+    struct moments *moments = moments_new(1);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, others[i], weights[i]));
+        moments_add(moments, others[i], weights[i]);
+    }
+    CHECK_DOUBLE((0.5 * 1 + 0.25 * 9) / 0.75, fit_error(fit, moments));
+    moments_free(moments);
+    fit_free(fit);
+}
+
+/* A row that hardly counts, and one that nearly alone counts, are still told apart. */
+static void test_extreme_weights(void)
+{
+    static const double rows[][2] = {{0, 1}, {1, 3}, {5, 0}}, weights[] = {1e300, 1, 5e-324};
+    struct fit *fit = fit_weighted(rows[0], weights, 3, 1);
+    check_coefficient(fit, 0, 1, fit->coefficients[0].lo);
+    check_coefficient(fit, 1, 2, fit->coefficients[1].lo);
+    CHECK(fit->coefficients[1].lo < 0, "the third row counts: %g", fit->coefficients[1].lo);
     fit_free(fit);
 }
 
@@ -419,8 +503,8 @@ static void test_overflowing_coefficient(void)
     struct error error;
     size_t column = 99;
     for (size_t i = 0; i < 2; i++) {
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i]));
-        moments_add(moments, rows[i]);
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i], 1));
+        moments_add(moments, rows[i], 1);
     }
     CHECK(!fit_new(moments, &column, &error), "2e631 is no double");
     CHECK_INT(ERROR_UNUSABLE, error.kind);
@@ -545,6 +629,10 @@ int main(void)
     test_nist();
     test_certified_errors();
     test_extremes_come_and_go();
+    test_whole_weights();
+    test_weighted_mean();
+    test_weighted_error();
+    test_extreme_weights();
     test_unix_seconds();
     test_constant_and_zero_columns();
     test_duplicate_column();

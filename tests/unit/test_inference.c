@@ -1,6 +1,14 @@
 /* The figures of a fit against those of R 4.2.2: summary(lm), confint and predict.lm, printed with
  * options(digits = 17), on its data sets longley (Employed ~ .) and mtcars (mpg ~ wt + hp + qsec).
- */
+ * With weights, those of
+ *
+ *     a <- lm(Employed ~ ., longley, weights = (1:16) / 10)
+ *     b <- lm(mpg ~ wt + hp + qsec, mtcars, weights = 1 / (1:32))
+ *     for (m in list(a, b)) { w <- weights(m); print(summary(m)); print(confint(m))
+ *       print(sum(w * residuals(m)^2) / sum(w)); print(weighted.mean(model.frame(m)[, 1], w)) }
+ *     vcov(a); predict(a, longley[c(3, 16), ], interval = "prediction", level = 0.95)
+ *     predict(a, longley[3, ], interval = "prediction", level = 0.5)
+ *     predict(b, data.frame(wt = 3, hp = 110, qsec = 17), interval = "prediction") */
 #include "check.h"
 #include "inference.h"
 #include "student.h"
@@ -61,25 +69,59 @@ static const double mtcars_wants[][6] = {
     {0.510833694245057424, 0.439221532037553430, 1.1630433778492015, 2.5462838102650220e-01,
      -0.388870828810915725, 1.410538217301030572}};
 
+static const double longley_weighted_wants[][6] = {
+    {-3844.7995648790661, 910.69159141046362, -4.2218459038633549, 0.0022333494559227049,
+     -5904.9270714883423, -1784.6720582697899},
+    {0.018147935448622744, 0.088390805924785709, 0.20531474126466667, 0.84189486910228883,
+     -0.18180595929963725, 0.21810183019688276},
+    {-0.044800160297600936, 0.03406114530505621, -1.3152863738539811, 0.22093486482542748,
+     -0.12185182412254428, 0.032251503527342407},
+    {-0.020927333239900949, 0.0050044823860077364, -4.1817178332793512, 0.0023700425306831994,
+     -0.032248258915505798, -0.0096064075642960968},
+    {-0.010352603467828786, 0.0023787153937896385, -4.352182482552311, 0.0018443723193609699,
+     -0.015733631534148369, -0.0049715754015092041},
+    {-0.045698880604623453, 0.22744867523365375, -0.20091952858233997, 0.84522874095122358,
+     -0.56022353045339601, 0.46882576924414909},
+    {2.0160522443448761, 0.46568371625811272, 4.3292307073658689, 0.0019072465411973931,
+     0.96260249001309961, 3.0695019986766523}};
+static const double mtcars_weighted_wants[][6] = {
+    {23.27642205980159, 5.0964188793357268, 4.5672113322905412, 9.0471863891317093e-05,
+     12.836881229790173, 33.715962889813007},
+    {-3.9188918408513929, 0.76854075754921047, -5.0991333931960821, 2.1149370820462871e-05,
+     -5.4931762173759235, -2.3446074643268626},
+    {-0.015528804098010785, 0.012727324122555114, -1.220115394915648, 0.23259821785921556,
+     -0.04159954572659557, 0.010541937530574001},
+    {0.62083226095295185, 0.28606550594778368, 2.1702450943745522, 0.0386250910135294,
+     0.034853635548241724, 1.2068108863576619}};
+
 /* To ten digits. */
 static void check_close(double wants, double got, const char *name)
 {
     CHECK(fabs(got - wants) <= 1e-10 * fabs(wants), "%s: %.17g, not %.17g", name, got, wants);
 }
 
-static struct fit *fit_rows(const double *rows, size_t count, size_t features)
+/* Without `weights` each is 1. */
+static struct fit *fit_weighted(const double *rows, const double *weights, size_t count,
+                                size_t features)
 {
     struct error error;
     size_t column;
     struct moments *moments = moments_new(features);
     for (size_t i = 0; i < count; i++) {
-        moments_reserve(moments, rows + i * (features + 1));
-        moments_add(moments, rows + i * (features + 1));
+        const double *row = rows + i * (features + 1);
+        double weight = weights ? weights[i] : 1;
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, row, weight));
+        moments_add(moments, row, weight);
     }
     struct fit *fit = fit_new(moments, &column, &error);
     CHECK(fit, "%s", error.text);
     moments_free(moments);
     return fit;
+}
+
+static struct fit *fit_rows(const double *rows, size_t count, size_t features)
+{
+    return fit_weighted(rows, NULL, count, features);
 }
 
 static void check_coefficients(const struct fit *fit, const double (*wants)[6])
@@ -164,6 +206,81 @@ static void test_mtcars(void)
     fit_free(fit);
 }
 
+static void test_longley_weighted(void)
+{
+    double weights[16];
+    for (int i = 0; i < 16; i++)
+        weights[i] = (i + 1) / 10.0;
+    struct fit *fit = fit_weighted(longley_rows[0], weights, 16, 6);
+    struct inference inference;
+    inference_of(fit, &inference);
+    check_coefficients(fit, longley_weighted_wants);
+    check_figures(fit,
+                  (struct figures){0.26825776870723655, 0.99402177272398129, 0.99003628787330211,
+                                   249.4105008464856, 1.7480883298985597e-09, 9});
+    check_close(0.047622064282799054, fit->mse, "mean squared error");
+    check_close(67.108279411764713, fit->means[6], "mean of the target");
+    check_close(829359.17466572276, inference_covariance(fit, &inference, 0, 0), "vcov");
+    check_close(-423.96732342780251, inference_covariance(fit, &inference, 0, 6), "vcov");
+    check_close(-8.1050847507779498, inference_covariance(fit, &inference, 1, 0), "vcov");
+    check_close(0.21686132358796639, inference_covariance(fit, &inference, 6, 6), "vcov");
+    check_close(-0.00051371556284997711, inference_covariance(fit, &inference, 4, 6), "vcov");
+    check_interval(fit, longley_rows[2], 0.95, 59.258080643432329, 61.004156657138303);
+    check_interval(fit, longley_rows[15], 0.95, 69.963581247444850, 71.436963780224218);
+    check_interval(fit, longley_rows[2], 0.5, 59.859915944982404, 60.402321355588228);
+    CHECK_INT(16, fit->rows);
+    check_close(13.6, fit->weight, "sum of the weights");
+    fit_free(fit);
+}
+
+static void test_mtcars_weighted(void)
+{
+    static const double near[] = {3, 110, 17};
+    double weights[32];
+    for (int i = 0; i < 32; i++)
+        weights[i] = 1.0 / (i + 1);
+    struct fit *fit = fit_weighted(mtcars_rows[0], weights, 32, 3);
+    check_coefficients(fit, mtcars_weighted_wants);
+    check_figures(fit,
+                  (struct figures){0.67596508692652801, 0.80861260015044145, 0.78810680730941729,
+                                   39.433374091867407, 3.4747821473602313e-10, 28});
+    check_close(3.1524015056630845, fit->mse, "mean squared error");
+    check_close(20.357646876682008, fit->means[3], "mean of the target");
+    check_interval(fit, near, 0.95, 18.640967769221554, 22.090485276111259);
+    fit_free(fit);
+}
+
+/* What scale the weights have does not matter to coefficients, their errors and r2, not even far
+ * out, and a power of two not to a bit of them. */
+static void test_scale_of_weights(void)
+{
+    static const int exponents[] = {-40, 7, -1000, 990};
+    for (size_t n = 0; n < sizeof exponents / sizeof *exponents; n++) {
+        double weights[32];
+        struct inference a, b;
+        for (int i = 0; i < 32; i++)
+            weights[i] = ldexp(1, exponents[n]);
+        struct fit *fit = fit_weighted(mtcars_rows[0], weights, 32, 3);
+        struct fit *plain = fit_rows(mtcars_rows[0], 32, 3);
+        inference_of(fit, &a);
+        inference_of(plain, &b);
+        CHECK_DOUBLE(plain->mse, fit->mse);
+        CHECK_DOUBLE(plain->r2, fit->r2);
+        CHECK_DOUBLE(plain->variance, fit->variance);
+        CHECK_DOUBLE(plain->condition, fit->condition);
+        check_close(b.f, a.f, "F");
+        for (size_t j = 0; j <= 3; j++) {
+            CHECK_DOUBLE(plain->coefficients[j].hi, fit->coefficients[j].hi);
+            CHECK_DOUBLE(plain->coefficients[j].lo, fit->coefficients[j].lo);
+            CHECK_DOUBLE(plain->means[j], fit->means[j]);
+            check_close(inference_coefficient(plain, &b, j).error,
+                        inference_coefficient(fit, &a, j).error, "standard error");
+        }
+        fit_free(fit);
+        fit_free(plain);
+    }
+}
+
 /* pt, qt and pf of R. */
 static void test_tails(void)
 {
@@ -217,6 +334,9 @@ int main(void)
 {
     test_longley();
     test_mtcars();
+    test_longley_weighted();
+    test_mtcars_weighted();
+    test_scale_of_weights();
     test_tails();
     test_undefined();
     test_condition();

@@ -39,13 +39,13 @@ static struct folds *learn(int count)
 {
     struct folds *folds = folds_new(NULL, 1, FOLDS);
     for (int i = 0; i < count; i++) {
-        CHECK(folds_reserve_accepted(folds, rows[i]), "row %d", i);
-        folds_add(folds, rows[i]);
+        CHECK(folds_reserve_accepted(folds, rows[i], 1), "row %d", i);
+        folds_add(folds, rows[i], 1);
     }
     struct term_maps *maps = folds_set_maps(&(struct folds_set){1, {folds}, NULL});
     CHECK(folds_begin_terms(folds, maps), "no memory");
     for (int i = 0; i < count; i++)
-        folds_add_terms(folds, rows[i]);
+        folds_add_terms(folds, rows[i], 1);
     term_maps_free(maps);
     return folds;
 }
@@ -79,8 +79,8 @@ static size_t part_of(const double *row)
 {
     struct folds *folds = folds_new(NULL, 1, FOLDS);
     size_t part = 0;
-    CHECK(folds_reserve_accepted(folds, row), "no memory");
-    folds_add(folds, row);
+    CHECK(folds_reserve_accepted(folds, row, 1), "no memory");
+    folds_add(folds, row, 1);
     while (moments_rows(folds->moments[part]) == 0)
         part++;
     folds_free(folds);

@@ -106,7 +106,7 @@ static bool add_ids(void)
  * then, now and after a restart. */
 static bool add_to_store(void)
 {
-    static const double rows[2][3] = {{1, 2, 3}, {4, 5, 6}};
+    static const double rows[2][4] = {{1, 2, 3, 1}, {4, 5, 6, 0.5}};
     int64_t seq, events;
     long left = memory_pause();
     struct store *store = open_store();
@@ -145,7 +145,7 @@ static bool add_to_store(void)
 /* The very first event, whose schema is the store's. */
 static bool add_first(void)
 {
-    static const double row[] = {1, 2, 3};
+    static const double row[] = {1, 2, 3, 1};
     int64_t seq;
     long left = memory_pause();
     scratch_empty();

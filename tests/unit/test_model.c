@@ -20,8 +20,8 @@ static struct model *make_model(int rows)
     for (int i = 0; i < rows; i++) {
         double a = 0.1 * i, b = i * i % 7;
         double row[] = {a, b, 2 * a, 2 * a - b / 3 + 0.1};
-        CHECK(folds_reserve_accepted(all.of[0], row), "memory");
-        folds_add(all.of[0], row);
+        CHECK(folds_reserve_accepted(all.of[0], row, 1), "memory");
+        folds_add(all.of[0], row, 1);
     }
     struct model *model = model_choose(schema, &all, &error);
     if (model) {

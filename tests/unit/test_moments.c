@@ -46,16 +46,16 @@ static void random_rows(rows_of *rows, size_t count, int kind, uint64_t seed)
 static void add_all(struct moments *moments, const rows_of *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i]));
-        moments_add(moments, rows[i]);
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i], 1));
+        moments_add(moments, rows[i], 1);
     }
 }
 
 static void subtract_all(struct moments *moments, const rows_of *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i]));
-        moments_subtract(moments, rows[i]);
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i], 1));
+        moments_subtract(moments, rows[i], 1);
     }
 }
 
@@ -371,38 +371,223 @@ static void test_sums_that_cannot_be(void)
 {
     CHECK(can_set(0, 0, 3, 0) && can_set(1, 1, 3, -2148) && can_set(1, 1, 3, 2100), "fine");
     CHECK(can_set(1, 0, 3, -7), "the lower triangle is the upper one");
-    CHECK(!can_set(0, 0, 1, -1), "half a row");
+    CHECK(can_set(0, 0, 1, -1074) && can_set(0, 0, 3, 1023), "the least weight, and great ones");
+    CHECK(!can_set(0, 0, 1, -1075) && !can_set(0, 0, -1, 0), "no sum of weights");
     CHECK(!can_set(1, 1, -1, 0), "a negative sum of squares");
     CHECK(!can_set(1, 2, 1, 0), "products of a column of zeros");
     CHECK(!can_set(1, 1, 1, -100000) && !can_set(1, 1, 1, 100000), "out of range");
-    CHECK(!can_set(0, 1, 1, -2300) && !can_set(1, 1, 1, -2401), "below every product");
-    CHECK(!can_set(1, 1, 3, 2399) && can_set(1, 1, 3, 2398), "above every product");
+    CHECK(!can_set(0, 1, 1, -2300) && !can_set(1, 1, 1, -3601), "below every product");
+    CHECK(!can_set(1, 1, 3, 3599) && can_set(1, 1, 3, 3598), "above every product");
+}
+
+/* ------------------------------------------------------------------ weights */
+
+/* Kinds of weights: small whole numbers, powers of two, decimals, those of 53 bits and many
+ * magnitudes, any double. */
+enum { WEIGHT_KINDS = 5 };
+
+static double random_weight(uint64_t *state, int kind)
+{
+    uint64_t bits = next_random(state);
+    double value = (double)(1 + (bits >> 40));
+    switch (kind) {
+    case 0:
+        return (double)(1 + (bits >> 61));
+    case 1:
+        return ldexp(1, (int)(bits & 7) - 4);
+    case 2:
+        return (double)(1 + (bits >> 55)) / 100;
+    case 3:
+        return ldexp((double)(bits >> 11 | 1), (int)(bits & 63) - 80);
+    default:
+        memcpy(&value, &bits, sizeof value);
+        return isfinite(value) && value != 0 ? fabs(value) : DBL_MAX;
+    }
+}
+
+static void random_weights(double *weights, size_t count, int kind, uint64_t seed)
+{
+    for (size_t i = 0; i < count; i++)
+        weights[i] = random_weight(&seed, kind);
+}
+
+static void add_weighted(struct moments *moments, const rows_of *rows, const double *weights,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i], weights[i]));
+        moments_add(moments, rows[i], weights[i]);
+    }
+}
+
+static void subtract_weighted(struct moments *moments, const rows_of *rows, const double *weights,
+                              size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i], weights[i]));
+        moments_subtract(moments, rows[i], weights[i]);
+    }
+}
+
+static struct moments *weighted_moments(const rows_of *rows, const double *weights, size_t count)
+{
+    struct moments *moments = moments_new(FEATURES);
+    add_weighted(moments, rows, weights, count);
+    return moments;
+}
+
+/* Σ w z_j z_k in rational arithmetic. */
+static void rational_weighted_sum(const rows_of *rows, const double *weights, size_t count,
+                                  size_t j, size_t k, mpq_t sum)
+{
+    mpq_t product, factor;
+    mpq_inits(product, factor, NULL);
+    mpq_set_ui(sum, 0, 1);
+    for (size_t i = 0; i < count; i++) {
+        mpq_set_d(product, weights[i]);
+        mpq_set_d(factor, j ? rows[i][j - 1] : 1);
+        mpq_mul(product, product, factor);
+        mpq_set_d(factor, k ? rows[i][k - 1] : 1);
+        mpq_mul(product, product, factor);
+        mpq_add(sum, sum, product);
+    }
+    mpq_clears(product, factor, NULL);
+}
+
+static void check_weighted_sums(const struct moments *moments, const rows_of *rows,
+                                const double *weights, size_t count)
+{
+    mpq_t wants;
+    mpq_init(wants);
+    for (size_t j = 0; j <= WIDTH; j++)
+        for (size_t k = j; k <= WIDTH; k++) {
+            rational_weighted_sum(rows, weights, count, j, k, wants);
+            CHECK(sum_is(moments, j, k, wants), "sum %zu, %zu of %zu rows", j, k, count);
+        }
+    mpq_clear(wants);
+    CHECK_INT((long long)count, moments_rows(moments));
+}
+
+/* All kinds of values with all kinds of weights: the sums, taken away again in part, in another
+ * order, merged with others, and read back. */
+static void check_weighted(int kind, int weight_kind)
+{
+    rows_of rows[ROWS], shuffled[ROWS];
+    double weights[ROWS], shuffled_weights[ROWS];
+    random_rows(rows, ROWS, kind, 41 + kind);
+    random_weights(weights, ROWS, weight_kind, 43 + weight_kind);
+    for (size_t i = 0; i < ROWS; i++) {
+        memcpy(shuffled[i * 37 % ROWS], rows[i], sizeof rows[i]);
+        shuffled_weights[i * 37 % ROWS] = weights[i];
+    }
+    struct moments *all = weighted_moments(rows, weights, ROWS), *copy = rebuilt(all);
+    struct moments *other = weighted_moments(shuffled, shuffled_weights, ROWS);
+    struct moments *into = weighted_moments(rows, weights, 25);
+    struct moments *from = weighted_moments(rows + 25, weights + 25, ROWS - 25);
+    check_weighted_sums(all, rows, weights, ROWS);
+    CHECK(moments_equal(all, other), "another order: kinds %d, %d", kind, weight_kind);
+    CHECK_INT(MOMENTS_OK, moments_merge(into, from));
+    CHECK(moments_equal(all, into), "merged: kinds %d, %d", kind, weight_kind);
+    CHECK(moments_equal(all, copy), "read back: kinds %d, %d", kind, weight_kind);
+    subtract_weighted(all, rows + 20, weights + 20, ROWS - 20);
+    check_weighted_sums(all, rows, weights, 20);
+    subtract_weighted(copy, rows, weights, ROWS);
+    check_sums(copy, NULL, 0);
+    struct moments *used[] = {all, copy, other, into, from};
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        moments_free(used[i]);
+}
+
+static void test_weighted_sums_are_exact(void)
+{
+    for (int kind = 0; kind <= 4; kind++)
+        for (int weight_kind = 0; weight_kind < WEIGHT_KINDS; weight_kind++)
+            check_weighted(kind, weight_kind);
+}
+
+/* A row of weight k is k rows, and rows of weight 1 are what they are beside others. */
+static void test_whole_weights(void)
+{
+    for (int kind = 0; kind <= 4; kind++) {
+        rows_of rows[10];
+        double weights[10];
+        random_rows(rows, 10, kind, 51 + kind);
+        random_weights(weights, 10, 0, 53);
+        struct moments *moments = weighted_moments(rows, weights, 10);
+        struct moments *repeated = moments_new(FEATURES);
+        for (size_t i = 0; i < 10; i++)
+            for (int n = 0; n < (int)weights[i]; n++)
+                add_all(repeated, rows + i, 1);
+        moments_set_rows(repeated, 10);
+        CHECK(moments_equal(moments, repeated), "kind %d", kind);
+        moments_free(moments);
+        moments_free(repeated);
+    }
+}
+
+/* Weights and values on both sides of where the fast way ends; products that fill all limbs. */
+static void test_weights_and_shifts(void)
+{
+    for (int most = 0; most <= 70; most += 2)
+        for (int bits = 1; bits <= 53; bits += 4) {
+            uint64_t state = (uint64_t)(most * 100 + bits);
+            rows_of rows[6];
+            double weights[6] = {1, 0.1, 0.75, 0x1p60, 1};
+            for (size_t i = 0; i < 6; i++)
+                for (size_t j = 0; j < WIDTH; j++)
+                    rows[i][j] = ldexp((double)(int64_t)next_random(&state), -most);
+            weights[5] = ldexp((double)(next_random(&state) >> (64 - bits) | 1), most - 30);
+            struct moments *moments = weighted_moments(rows, weights, 6);
+            check_weighted_sums(moments, rows, weights, 6);
+            moments_free(moments);
+        }
+}
+
+static void test_extreme_weights_come_and_go(void)
+{
+    static const rows_of extremes[] = {{1e150, -1e150, 1e-150, 1e20, 1e150},
+                                       {-1e308, 1e308, 5e-324, -5e-324, DBL_MAX},
+                                       {0, 0x1p-1022, 1e-300, 1e300, -5e-324}};
+    static const double weights[] = {5e-324, DBL_MAX, 1e-200};
+    rows_of rows[ROWS];
+    random_rows(rows, ROWS, 1, 5);
+    struct moments *moments = moments_of(rows, ROWS), *plain = moments_copy(moments);
+    add_weighted(moments, extremes, weights, 3);
+    CHECK(!moments_equal(moments, plain), "the extremes are in");
+    struct moments *copy = rebuilt(moments);
+    CHECK(moments_equal(moments, copy), "read back");
+    subtract_weighted(moments, extremes, weights, 3);
+    CHECK(moments_equal(moments, plain), "the extremes are out again");
+    check_sums(moments, rows, ROWS);
+    moments_free(moments);
+    moments_free(plain);
+    moments_free(copy);
 }
 
 enum { WIDE_FEATURES = 400 };
 
 /* Adds a row with `value` in all columns if `reserve` lets it. */
-static enum moments_result add_wide(struct moments *moments, double value,
-                                    enum moments_result (*reserve)(struct moments *,
-                                                                   const double *))
+static enum moments_result add_wide(struct moments *moments, double value, double weight,
+                                    enum moments_result (*reserve)(struct moments *, const double *,
+                                                                   double))
 {
     double row[WIDE_FEATURES + 1];
     for (size_t j = 0; j <= WIDE_FEATURES; j++)
         row[j] = value;
-    enum moments_result result = reserve(moments, row);
+    enum moments_result result = reserve(moments, row, weight);
     if (result == MOMENTS_OK)
-        moments_add(moments, row);
+        moments_add(moments, row, weight);
     return result;
 }
 
 static enum moments_result reserve_wide(struct moments *moments, double value)
 {
-    return add_wide(moments, value, moments_reserve);
+    return add_wide(moments, value, 1, moments_reserve);
 }
 
 static enum moments_result reserve_wide_accepted(struct moments *moments, double value)
 {
-    return add_wide(moments, value, moments_reserve_accepted);
+    return add_wide(moments, value, 1, moments_reserve_accepted);
 }
 
 static void test_too_wide(void)
@@ -426,6 +611,36 @@ static void test_too_wide(void)
     moments_free(before);
 }
 
+/* As wide by their weights. */
+static void test_weights_too_wide(void)
+{
+    struct moments *moments = moments_new(WIDE_FEATURES);
+    CHECK_INT(MOMENTS_OK, add_wide(moments, 1e100, 1, moments_reserve));
+    CHECK_INT(MOMENTS_OK, add_wide(moments, 1e-50, 1e-200, moments_reserve));
+    struct moments *before = moments_copy(moments);
+    CHECK_INT(MOMENTS_TOO_WIDE, add_wide(moments, 1, 1e308, moments_reserve));
+    CHECK_INT(MOMENTS_TOO_WIDE, add_wide(moments, 1e-120, 5e-324, moments_reserve));
+    CHECK(moments_equal(moments, before), "unchanged by refused rows");
+    CHECK_INT(MOMENTS_OK, add_wide(moments, 1, 1e308, moments_reserve_accepted));
+    CHECK_INT(MOMENTS_OK, add_wide(moments, 2, 3, moments_reserve));
+    CHECK_INT(4, moments_rows(moments));
+    moments_free(moments);
+    moments_free(before);
+}
+
+static void test_bytes_max(void)
+{
+    size_t features = 1;
+    while (moments_bytes_max(features + 1, true) <= MOMENTS_MAX_BYTES)
+        features++;
+    CHECK(moments_bytes_max(features + 1, false) <= MOMENTS_MAX_BYTES, "%zu features", features);
+    double row[WIDE_FEATURES + 1] = {1e308, 5e-324};
+    struct moments *moments = moments_new(features);
+    CHECK_INT(MOMENTS_OK, moments_reserve(moments, row, 5e-324));
+    CHECK_INT(MOMENTS_OK, moments_reserve(moments, row, DBL_MAX));
+    moments_free(moments);
+}
+
 int main(void)
 {
     test_empty();
@@ -444,5 +659,11 @@ int main(void)
     test_rebuilt_with_zero_means();
     test_sums_that_cannot_be();
     test_too_wide();
+    test_weighted_sums_are_exact();
+    test_whole_weights();
+    test_weights_and_shifts();
+    test_extreme_weights_come_and_go();
+    test_weights_too_wide();
+    test_bytes_max();
     return check_report("test_moments");
 }

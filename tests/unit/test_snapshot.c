@@ -12,8 +12,8 @@ static struct snapshot make_snapshot(int rows)
     snapshot.folds = folds_new(NULL, 3, 1);
     for (int i = 0; i < rows; i++) {
         double row[] = {i - 7, 0.1 * i, i % 2 ? 1e-300 : -1e200, 3 - i};
-        CHECK(folds_reserve_accepted(snapshot.folds, row), "memory");
-        folds_add(snapshot.folds, row);
+        CHECK(folds_reserve_accepted(snapshot.folds, row, 1), "memory");
+        folds_add(snapshot.folds, row, 1);
     }
     strcpy(snapshot.fingerprint, "0123456789abcdef0123456789abcdef");
     strcpy(snapshot.source, "1:2:3:4.5");
@@ -40,14 +40,87 @@ static void test_round_trip(int rows)
         CHECK(same_content("t", &first), "%d rows: other bytes", rows);
         buffer_free(&first);
         double row[] = {1e10, -3.5, 1e201, 1e-3};
-        CHECK_INT(MOMENTS_OK, moments_reserve(written.folds->moments[0], row));
-        CHECK_INT(MOMENTS_OK, moments_reserve(read.folds->moments[0], row));
-        moments_add(written.folds->moments[0], row);
-        moments_add(read.folds->moments[0], row);
+        CHECK_INT(MOMENTS_OK, moments_reserve(written.folds->moments[0], row, 1));
+        CHECK_INT(MOMENTS_OK, moments_reserve(read.folds->moments[0], row, 1));
+        moments_add(written.folds->moments[0], row, 1);
+        moments_add(read.folds->moments[0], row, 1);
         CHECK(moments_equal(written.folds->moments[0], read.folds->moments[0]), "one more row");
         snapshot_free(&read);
     }
     snapshot_free(&written);
+}
+
+/* Folds with terms, where the rows have those weights in turn. */
+static struct snapshot make_terms(const double *weights, size_t count, int rows)
+{
+    static const char *const names[] = {"a", "b"};
+    static const struct place places[] = {{3, 2}, {0, 0}, {10, 3}};
+    struct snapshot snapshot = {.schema = schema_new(names, NULL, 2, &error),
+                                .folds = folds_new(NULL, 2, FOLDS)};
+    struct term_maps *maps = term_maps_of(places, 2);
+    CHECK(folds_begin_terms(snapshot.folds, maps), "memory");
+    term_maps_free(maps);
+    for (int i = 0; i < rows; i++) {
+        double row[] = {i % 10, 0.1 * (i % 7), 3 * i % 11}, weight = weights[(size_t)i % count];
+        CHECK(folds_reserve_accepted(snapshot.folds, row, weight), "memory");
+        folds_add(snapshot.folds, row, weight);
+        folds_add_terms(snapshot.folds, row, weight);
+    }
+    return snapshot;
+}
+
+static bool same_terms(struct folds *a, struct folds *b)
+{
+    bool same = term_maps_equal(a->maps, b->maps) && a->term_rows == b->term_rows;
+    for (size_t kind = 0; kind < TERMS_KINDS; kind++)
+        for (size_t k = 0; same && k < FOLDS; k++) {
+            struct term_sums *of_a = a->sums[kind][k], *of_b = b->sums[kind][k];
+            same = moments_equal(a->moments[k], b->moments[k]) &&
+                   term_sums_rows(of_a) == term_sums_rows(of_b);
+            for (size_t i = 0; same && i < term_sums_numbers(of_a); i++) {
+                struct term_number number = term_sums_number(of_a, i);
+                struct term_number other = term_sums_number(of_b, i);
+                same = memcmp(&number, &other, sizeof number) == 0;
+            }
+        }
+    return same;
+}
+
+/* Weights are written down where there are any, and where there are none the file is as it was
+ * before there were weights. */
+static void test_weights(void)
+{
+    static const double weights[][4] = {
+        {1, 1, 1, 1}, {0.1, 1, 3, 1e-3}, {2, 3, 1, 4}, {1e300, 5e-324, 1, 7}};
+    for (size_t n = 0; n < sizeof weights / sizeof *weights; n++) {
+        struct snapshot written = make_terms(weights[n], 4, 200), read;
+        CHECK(snapshot_write(&written, "w", &error), "%s", error.text);
+        struct buffer file = get_file("w");
+        buffer_append(&file, "", 1);
+        CHECK((strstr(file.data, "\nsums ") != NULL) &&
+                  !strstr(file.data, " weighted\n") == (n == 0),
+              "case %zu", n);
+        file.length--;
+        if (n == 0) /* taken down then */
+            CHECK_STRING("crc 53c3063a\n", file.data + file.length - 13);
+        if (CHECK(snapshot_read(&read, "w", &error), "%s", error.text)) {
+            CHECK(same_terms(written.folds, read.folds), "case %zu", n);
+            CHECK(snapshot_write(&read, "v", &error), "%s", error.text);
+            CHECK(same_content("v", &file), "case %zu: other bytes", n);
+            double row[] = {1, 2, 3};
+            CHECK(folds_reserve_accepted(read.folds, row, 0.1) &&
+                      folds_reserve_accepted(written.folds, row, 0.1),
+                  "memory");
+            folds_add(read.folds, row, 0.1);
+            folds_add(written.folds, row, 0.1);
+            folds_add_terms(read.folds, row, 0.1);
+            folds_add_terms(written.folds, row, 0.1);
+            CHECK(same_terms(written.folds, read.folds), "case %zu: one more row", n);
+            snapshot_free(&read);
+        }
+        buffer_free(&file);
+        snapshot_free(&written);
+    }
 }
 
 /* The same rows in another order, over other intermediate values, give the same file. */
@@ -55,14 +128,14 @@ static void test_canonical(void)
 {
     struct snapshot a = make_snapshot(20), b = make_snapshot(0);
     double wild[] = {1e-300, 1e300, 5e-324, -1e-5};
-    moments_reserve(b.folds->moments[0], wild);
-    moments_add(b.folds->moments[0], wild);
+    moments_reserve(b.folds->moments[0], wild, 1);
+    moments_add(b.folds->moments[0], wild, 1);
     for (int i = 19; i >= 0; i--) {
         double row[] = {i - 7, 0.1 * i, i % 2 ? 1e-300 : -1e200, 3 - i};
-        moments_reserve(b.folds->moments[0], row);
-        moments_add(b.folds->moments[0], row);
+        moments_reserve(b.folds->moments[0], row, 1);
+        moments_add(b.folds->moments[0], row, 1);
     }
-    moments_subtract(b.folds->moments[0], wild);
+    moments_subtract(b.folds->moments[0], wild, 1);
     CHECK(snapshot_write(&a, "a", &error) && snapshot_write(&b, "b", &error), "%s", error.text);
     struct buffer content = get_file("a");
     CHECK(same_content("b", &content), "other bytes");
@@ -127,6 +200,7 @@ int main(void)
     test_round_trip(0);
     test_round_trip(1);
     test_round_trip(100);
+    test_weights();
     test_canonical();
     test_damage();
     test_absent();

@@ -115,7 +115,7 @@ static bool propose(struct store *store, const char *name)
 static void test_schema_proposal(void)
 {
     int64_t seq;
-    double row[] = {1, 2};
+    double row[] = {1, 2, 1};
     scratch_empty();
     struct store *store = begin_store(), *other = open_store();
     CHECK(propose(store, "x") && store_schema(store)->count == 1, "%s", store_error.text);
@@ -146,7 +146,7 @@ static void test_schema_proposal(void)
 static void test_too_wide(void)
 {
     static char text[SCHEMA_FEATURES_MAX][8];
-    static double row[SCHEMA_FEATURES_MAX + 1];
+    static double row[SCHEMA_FEATURES_MAX + 2];
     const char *names[SCHEMA_FEATURES_MAX];
     int64_t seq;
     for (int i = 0; i < SCHEMA_FEATURES_MAX; i++) {
@@ -155,6 +155,7 @@ static void test_too_wide(void)
         row[i] = 1.7e308;
     }
     row[0] = 5e-324;
+    row[SCHEMA_FEATURES_MAX + 1] = 1;
     scratch_empty();
     struct store *store = begin_store();
     struct schema *wide = schema_new(names, NULL, SCHEMA_FEATURES_MAX, &store_error);

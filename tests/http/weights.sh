@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Events that weigh more than others, or less: by the figures of R's lm(weights=); and the target by
+# another name.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh source=service.bash
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/service.bash"
+
+# x <- 1:8; y <- …; w <- c(1,2,0.5,1,3,0.1,1,4)
+weighted() {
+    printf '{"x":%s,"target":%s,"_weight":%s}\n' 1 2.1 1 2 3.9 2 3 6.2 0.5 4 7.8 1 5 10.1 3 6 12.2 0.1 7 13.8 1 8 16.5 4
+}
+
+figure() {
+    check_close "$1" "$2" "$(curl -s "$URL/model" | jq "$3")" 10
+}
+
+fingerprint() {
+    curl -s "$URL/model" | jq -c 'del(.created, .crc, .live, .events, .version)'
+}
+
+test_r() {
+    new_data
+    start_service
+    weighted | status /action --data-binary @- >/dev/null
+    build >/dev/null
+    figure "the intercept" -0.2178687761749628 .intercept
+    figure "the slope" 2.0716612377850159 .coefficients.x
+    figure "a standard error" 0.03219416405092816 '.inference.coefficients.x.standard_error'
+    figure "residual deviation" 0.2820436619895886 .residual_deviation
+    figure "R²" 0.9985530975941809 .r2
+    check_equal "rows are rows" '[8,12.6]' "$(curl -s "$URL/model" | jq -c '[.rows, .weight]')"
+    answer '/predict?x=10&_interval=0.95' >/dev/null
+    check_close "a prediction" 20.49874360167519 "$(jq .prediction "$SCRATCH/body")" 10
+    check_close "its interval, for a weight of 1" 21.31056894295764 "$(jq '.interval[1]' "$SCRATCH/body")" 10
+    MODEL_OF_ALL=$(fingerprint)
+}
+
+test_kept() {
+    on_files && check_equal "the journal has them" '[[1,null],[2,2],[3,0.5]]' \
+        "$(head -3 "$DATA/actions.jsonl" | jq -sc 'map([.x, ._weight])')"
+    stop_service
+    start_service
+    check_equal "after a restart" "$MODEL_OF_ALL" "$(fingerprint)"
+    kill_service
+    on_files && rm "$DATA/events.moments"
+    start_service
+    build >/dev/null
+    check_equal "after a replay" "$MODEL_OF_ALL" "$(fingerprint)"
+    stop_service
+}
+
+test_other_ways() {
+    local weight
+    new_data
+    start_service
+    weighted | tac | jq -r '[.x, .target, ._weight] | @csv' | { echo 'x,target,_weight'; cat; } |
+        status /action -H 'Content-Type: text/csv' --data-binary @- >/dev/null
+    build >/dev/null
+    check_equal "a table, backwards" "$MODEL_OF_ALL" "$(fingerprint)"
+    stop_service
+    new_data
+    start_service
+    weighted | head -3 | status /action --data-binary @- >/dev/null
+    build >/dev/null
+    weighted | tail -n +4 | while read -r event; do status /action -d "$event" >/dev/null; done
+    check_equal "one by one, learnt online" "$MODEL_OF_ALL" "$(fingerprint)"
+    for weight in 0 -1 '"2"' null 1e999; do
+        refuses "a weight of $weight" 422 _weight /action -d "{\"x\":1,\"target\":2,\"_weight\":$weight}"
+    done
+    refuses "two weights" 422 _weight /action -d '{"x":1,"target":2,"_weight":1,"_weight":2}'
+    check_equal "two of the same id and weight" '201 200' \
+        "$(status /action -d '{"x":1,"target":2,"_weight":3,"_id":"w"}') $(status /action -d '{"x":1,"target":2,"_weight":3,"_id":"w"}')"
+    refuses "with another weight" 409 w /action -d '{"x":1,"target":2,"_id":"w"}'
+    refuses "a weight to predict" 422 _weight /predict -d '{"x":1,"_weight":2}'
+    stop_service
+}
+
+test_moved() {
+    on_files || return
+    new_data
+    start_service
+    weighted | status /action --data-binary @- >/dev/null
+    stop_service
+    DATA_DIR=$DATA "$TRENDLINE" export 2>/dev/null >"$SCRATCH/stream"
+    new_data
+    DATA_DIR=$DATA "$TRENDLINE" import <"$SCRATCH/stream" 2>/dev/null
+    start_service
+    build >/dev/null
+    check_equal "exported and imported" "$MODEL_OF_ALL" "$(fingerprint)"
+    stop_service
+}
+
+test_target() {
+    new_data
+    start_service TARGET=price
+    check_equal "the target by its name" 201 "$(status /action -d '{"target":1,"price":2}')"
+    refuses "not by another" 422 '"price"' /action -d '{"target":1}'
+    status /action -d '{"target":2,"price":4}' >/dev/null
+    build >/dev/null
+    check_equal "\"target\" is a feature like others" '{"prediction": 6}' "$(curl -s "$URL/predict?target=3")"
+    check_equal "the model tells" '"price"' "$(curl -s "$URL/model" | jq .target)"
+    stop_service
+    start_service TARGET=price
+    check_equal "after a restart" '{"prediction": 6}' "$(curl -s "$URL/predict?target=3")"
+    check_equal "it goes on" 201 "$(status /action -d '{"target":3,"price":6}')"
+    stop_service
+    on_files || return
+    new_data
+    start_service TARGET=price
+    status /action -d '{"size":3,"price":6}' >/dev/null
+    stop_service
+    check_contains "without it the start stops" 'the target is called "price"' "$(failed_start)"
+    check_contains "a name that cannot be" TARGET "$(failed_start TARGET=_x)"
+}
+
+test_r
+test_kept
+test_other_ways
+test_moved
+test_target
+check_report http/weights
