@@ -64,14 +64,16 @@ static inline long pieces_read(void *context, char *data, size_t size, struct er
     return (long)step;
 }
 
-/* Rows of doubles out of bytes. The first byte says how many columns (2 to 5) and whether a cell is
- * one byte, a small whole number, or the eight bytes of any finite double. */
+/* Rows of doubles out of bytes. The first byte says how many columns (2 to 5), whether a cell is
+ * one byte, a small whole number, or the eight bytes of any finite double, and whether each row has
+ * weight 1 or one that follows from its first cell. */
 enum { ROWS_MAX = 64, COLUMNS_MAX = 5 };
 
 struct rows {
     size_t columns, count;
-    bool whole;
+    bool whole, weighted;
     double values[ROWS_MAX][COLUMNS_MAX];
+    double weights[ROWS_MAX];
 };
 
 static inline double take_cell(const uint8_t *data, bool whole)
@@ -90,10 +92,14 @@ static inline void rows_take(struct rows *rows, const uint8_t *data, size_t size
         return;
     rows->columns = 2 + data[0] % 4;
     rows->whole = data[0] & 4;
+    rows->weighted = data[0] & 8;
     size_t cell = rows->whole ? 1 : sizeof(double), row = rows->columns * cell;
-    for (size_t at = 1; rows->count < ROWS_MAX && at + row <= size; at += row, rows->count++)
+    for (size_t at = 1; rows->count < ROWS_MAX && at + row <= size; at += row, rows->count++) {
+        double *values = rows->values[rows->count];
         for (size_t i = 0; i < rows->columns; i++)
-            rows->values[rows->count][i] = take_cell(data + at + i * cell, rows->whole);
+            values[i] = take_cell(data + at + i * cell, rows->whole);
+        rows->weights[rows->count] = rows->weighted && values[0] != 0 ? fabs(values[0]) : 1;
+    }
 }
 
 /* The path of a file in a directory of the fuzzer's own, in memory where that can be had. */

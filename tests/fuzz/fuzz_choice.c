@@ -9,11 +9,6 @@ struct lesson {
     struct predictor *predictor; /* NULL: least squares has no answer either */
 };
 
-static const double *row_at(const struct rows *rows, bool backwards, size_t i)
-{
-    return rows->values[backwards ? rows->count - 1 - i : i];
-}
-
 static void learn(struct lesson *lesson, const struct rows *rows, bool backwards)
 {
     struct error error = {0};
@@ -21,14 +16,17 @@ static void learn(struct lesson *lesson, const struct rows *rows, bool backwards
     lesson->set = (struct folds_set){1, {folds_new(NULL, rows->columns - 1, FOLDS)}, NULL};
     WANT(lesson->set.of[0]);
     for (size_t i = 0; i < rows->count; i++) {
-        WANT(folds_reserve_accepted(lesson->set.of[0], row_at(rows, backwards, i), 1));
-        folds_add(lesson->set.of[0], row_at(rows, backwards, i), 1);
+        size_t at = backwards ? rows->count - 1 - i : i;
+        WANT(folds_reserve_accepted(lesson->set.of[0], rows->values[at], rows->weights[at]));
+        folds_add(lesson->set.of[0], rows->values[at], rows->weights[at]);
     }
     struct term_maps *maps = folds_set_maps(&lesson->set);
     WANT(maps && folds_begin_terms(lesson->set.of[0], maps));
     term_maps_free(maps);
-    for (size_t i = 0; i < rows->count; i++)
-        folds_add_terms(lesson->set.of[0], row_at(rows, backwards, i), 1);
+    for (size_t i = 0; i < rows->count; i++) {
+        size_t at = backwards ? rows->count - 1 - i : i;
+        folds_add_terms(lesson->set.of[0], rows->values[at], rows->weights[at]);
+    }
     WANT(choose(&lesson->choice, &lesson->set, &error));
     lesson->predictor = predictor_new(lesson->choice.candidate,
                                       lesson->choice.trials[lesson->choice.candidate].penalty,

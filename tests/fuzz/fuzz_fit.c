@@ -8,9 +8,9 @@ static struct fit *fit_rows(const struct rows *rows, bool backwards)
     struct error error = {0};
     size_t column = 0;
     for (size_t i = 0; i < rows->count; i++) {
-        const double *row = rows->values[backwards ? rows->count - 1 - i : i];
-        WANT(moments_reserve(moments, row, 1) == MOMENTS_OK);
-        moments_add(moments, row, 1);
+        size_t at = backwards ? rows->count - 1 - i : i;
+        WANT(moments_reserve(moments, rows->values[at], rows->weights[at]) == MOMENTS_OK);
+        moments_add(moments, rows->values[at], rows->weights[at]);
     }
     struct fit *fit = fit_new(moments, &column, &error);
     WANT(fit || is_told(&error));
@@ -53,8 +53,8 @@ static void check_optimal(const struct fit *fit, const struct rows *rows)
             const double *row = rows->values[i];
             double x = j ? row[j - 1] : 1, y = row[fit->features];
             double prediction = fit_predict(fit->coefficients, row, fit->features);
-            product += x * (y - prediction);
-            size += fabs(x) * (fabs(y) + terms(fit, row));
+            product += rows->weights[i] * x * (y - prediction);
+            size += rows->weights[i] * fabs(x) * (fabs(y) + terms(fit, row));
         }
         WANT(fabs(product) <= 1e-13 * size);
     }

@@ -4,17 +4,17 @@
 
 enum { SCALE = 1074 /* any double is a whole multiple of 2^-SCALE */ };
 
-static void add(struct moments *moments, const double *row)
+static void add(struct moments *moments, const struct rows *rows, size_t i)
 {
-    WANT(moments_reserve(moments, row, 1) == MOMENTS_OK);
-    moments_add(moments, row, 1);
+    WANT(moments_reserve(moments, rows->values[i], rows->weights[i]) == MOMENTS_OK);
+    moments_add(moments, rows->values[i], rows->weights[i]);
 }
 
 static struct moments *sum_of(const struct rows *rows, size_t from, size_t to)
 {
     struct moments *moments = moments_new(rows->columns - 1);
     for (size_t i = from; i < to; i++)
-        add(moments, rows->values[i]);
+        add(moments, rows, i);
     return moments;
 }
 
@@ -22,7 +22,7 @@ static struct moments *sum_backwards(const struct rows *rows)
 {
     struct moments *moments = moments_new(rows->columns - 1);
     for (size_t i = rows->count; i-- > 0;)
-        add(moments, rows->values[i]);
+        add(moments, rows, i);
     return moments;
 }
 
@@ -37,7 +37,7 @@ static void set_whole(mpz_t out, double value)
         mpz_tdiv_q_2exp(out, out, (unsigned)-exponent);
 }
 
-/* S_jk as whole numbers of 2^-(2 SCALE), multiplied out in the plainest way. */
+/* S_jk as whole numbers of 2^-(3 SCALE), multiplied out in the plainest way. */
 static void check_sum(const struct moments *moments, const struct rows *rows, size_t j, size_t k)
 {
     mpz_t wanted, got, a, b;
@@ -45,11 +45,13 @@ static void check_sum(const struct moments *moments, const struct rows *rows, si
     for (size_t i = 0; i < rows->count; i++) {
         set_whole(a, j ? rows->values[i][j - 1] : 1);
         set_whole(b, k ? rows->values[i][k - 1] : 1);
+        mpz_mul(a, a, b);
+        set_whole(b, rows->weights[i]);
         mpz_addmul(wanted, a, b);
     }
     long exponent = moments_sum(moments, j, k, got);
     WANT(mpz_sgn(got) == 0 ? exponent == 0 : mpz_odd_p(got) != 0);
-    mpz_mul_2exp(got, got, (mp_bitcnt_t)(exponent + 2 * SCALE));
+    mpz_mul_2exp(got, got, (mp_bitcnt_t)(exponent + 3 * SCALE));
     WANT(mpz_cmp(wanted, got) == 0);
     mpz_clears(wanted, got, a, b, NULL);
 }
@@ -87,9 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t k = j; k <= rows.columns; k++)
             check_sum(all, &rows, j, k);
     for (size_t i = 0; i < rows.count; i++) {
-        moments_subtract(backwards, rows.values[i], 1);
-        WANT(moments_reserve(rebuilt, rows.values[i], 1) == MOMENTS_OK);
-        moments_subtract(rebuilt, rows.values[i], 1);
+        moments_subtract(backwards, rows.values[i], rows.weights[i]);
+        WANT(moments_reserve(rebuilt, rows.values[i], rows.weights[i]) == MOMENTS_OK);
+        moments_subtract(rebuilt, rows.values[i], rows.weights[i]);
     }
     WANT(moments_equal(backwards, none) && moments_equal(rebuilt, none));
     struct moments *used[] = {all, backwards, first, last, rebuilt, none, merged};

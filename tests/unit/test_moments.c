@@ -543,6 +543,22 @@ static void test_weights_and_shifts(void)
         }
 }
 
+/* The same for a weight of 1 where others have made the unit of weights as small. */
+static void test_weight_one_and_shifts(void)
+{
+    for (int unit = 0; unit <= 80; unit++)
+        for (int shift = 0; shift <= 40; shift += 5) {
+            const double high = ldexp(3, shift), weights[] = {ldexp(1, -unit), 1, 1};
+            const rows_of rows[] = {
+                {1, 1, 1, 1, 1}, {high, -high, 1, 7, high}, {0, high, 3, -1, 2}};
+            struct moments *moments = weighted_moments(rows, weights, 3);
+            check_weighted_sums(moments, rows, weights, 3);
+            subtract_weighted(moments, rows + 1, weights + 1, 2);
+            check_weighted_sums(moments, rows, weights, 1);
+            moments_free(moments);
+        }
+}
+
 static void test_extreme_weights_come_and_go(void)
 {
     static const rows_of extremes[] = {{1e150, -1e150, 1e-150, 1e20, 1e150},
@@ -662,6 +678,7 @@ int main(void)
     test_weighted_sums_are_exact();
     test_whole_weights();
     test_weights_and_shifts();
+    test_weight_one_and_shifts();
     test_extreme_weights_come_and_go();
     test_weights_too_wide();
     test_bytes_max();
