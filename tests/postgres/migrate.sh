@@ -22,7 +22,7 @@ test_at_once() {
         wait_until 30 grep -q ' ready on ' "${logs[i]}"
         check_equal "replica $i says nothing but that it is ready" 1 "$(grep -c . "${logs[i]}")"
     done
-    check_equal "the tables' version" 1 "$(sql 'SELECT version FROM trendline_meta')"
+    check_equal "the tables' version" 2 "$(sql 'SELECT version FROM trendline_meta')"
     # shellcheck disable=SC2034  # stop_service reads it
     for SERVICE in "${services[@]}"; do stop_service; done
 }
@@ -34,6 +34,27 @@ test_schema() {
     check_equal "another schema" '201 {"seq": 1}' "$(answer /action -d '{"x":1,"target":2}')"
     check_equal "has it" 1 "$(sql 'SELECT count(*) FROM other.trendline_rows')"
     check_equal "and not the first one" 0 "$(sql 'SELECT count(*) FROM public.trendline_rows')"
+    stop_service
+}
+
+# Tables as the first version left them, with an event in them.
+test_older() {
+    sql "DROP SCHEMA public CASCADE; CREATE SCHEMA public" >/dev/null 2>&1
+    new_data
+    start_service "POSTGRES_URI=$URI"
+    status /action -d '[{"x":1,"target":2},{"x":2,"target":4}]' >/dev/null
+    stop_service
+    sql "DROP VIEW trendline_events; DROP TABLE trendline_texts, trendline_terms;
+        ALTER TABLE trendline_rows DROP COLUMN weight; ALTER TABLE trendline_schema DROP COLUMN target;
+        UPDATE trendline_meta SET version = 1;
+        CREATE VIEW trendline_events AS SELECT seq, time, id, NULL::jsonb AS features,
+            cells[cardinality(cells)] AS target FROM trendline_rows" >/dev/null
+    new_data
+    start_service "POSTGRES_URI=$URI"
+    check_equal "tables of the first version: an event" 201 "$(status /action -d '{"x":3,"target":6,"_weight":2}')"
+    check_equal "a build" 200 "$(build)"
+    check_equal "knows all" 3 "$(curl -s "$URL/model" | jq .rows)"
+    check_equal "the view has the rest" 't|f' "$(sql 'SELECT bool_and(weight > 0), bool_or(features IS NULL) FROM trendline_events')"
     stop_service
 }
 
@@ -65,4 +86,5 @@ test_at_once
 test_schema
 test_rights
 test_newer
+test_older
 check_report postgres/migrate
