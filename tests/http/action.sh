@@ -41,7 +41,7 @@ test_other_features() {
     refuses "a missing feature" 422 '"b"' /action -d '{"a":1,"target":4}'
     refuses "a missing target" 422 '"target"' /action -d '{"a":1,"b":2}'
     refuses "case matters" 422 '"A"' /action -d '{"A":1,"b":2,"target":3}'
-    refuses "an unknown option" 422 '"_weight"' /action -d '{"a":1,"b":2,"_weight":3,"target":3}'
+    refuses "an unknown option" 422 '"_wait"' /action -d '{"a":1,"b":2,"_wait":3,"target":3}'
     answer /action -d '{"a":"x","c":1,"d":2,"d":3}' >/dev/null
     local name
     for name in a b c d target; do
