@@ -92,7 +92,7 @@ static inline void rows_take(struct rows *rows, const uint8_t *data, size_t size
         return;
     rows->columns = 2 + data[0] % 4;
     rows->whole = data[0] & 4;
-    rows->weighted = data[0] & 8;
+    rows->weighted = data[0] & 16;
     size_t cell = rows->whole ? 1 : sizeof(double), row = rows->columns * cell;
     for (size_t at = 1; rows->count < ROWS_MAX && at + row <= size; at += row, rows->count++) {
         double *values = rows->values[rows->count];
