@@ -8,6 +8,9 @@
 #include <string.h>
 #include <xxhash.h>
 
+/* Of a column's variance: what the metric adds to it. */
+#define METRIC_RIDGE 1e-6
+
 /* ------------------------------------------------------------------ maps */
 
 struct term_maps *term_maps_of(const struct place *places, size_t features)
@@ -48,7 +51,34 @@ void term_maps_free(struct term_maps *maps)
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         terms_free(maps->kinds[kind]);
     free(maps->places);
+    free(maps->metric);
     free(maps);
+}
+
+bool term_maps_set_metric(struct term_maps *maps, const double *metric)
+{
+    size_t count = maps->features * (maps->features + 1) / 2;
+    free(maps->metric);
+    maps->metric = metric ? malloc((count + 1) * sizeof *maps->metric) : NULL;
+    if (maps->metric)
+        memcpy(maps->metric, metric, count * sizeof *metric);
+    return maps->metric || !metric;
+}
+
+double term_maps_distance(const struct term_maps *maps, const double *numbers)
+{
+    double t[METRIC_MAX], sum = 0;
+    const double *entry = maps->metric;
+    if (!entry)
+        return NAN;
+    for (size_t i = 0; i < maps->features; i++) {
+        double along = 0;
+        t[i] = ldexp(numbers[i] - maps->places[i].centre, -maps->places[i].exponent);
+        for (size_t j = 0; j <= i; j++)
+            along += *entry++ * t[j];
+        sum += along * along;
+    }
+    return sum;
 }
 
 bool term_maps_equal(const struct term_maps *a, const struct term_maps *b)
@@ -101,7 +131,8 @@ struct folds *folds_of(struct encoding *encoding, size_t parts)
     bool ok = true;
     for (size_t k = 0; ok && k < parts; k++)
         ok = (folds->moments[k] = moments_new(encoding->columns)) != NULL;
-    if (ok)
+    folds->reach = reach_new(encoding_numbers(encoding));
+    if (ok && folds->reach)
         return folds;
     folds_free(folds);
     return NULL;
@@ -134,6 +165,8 @@ void folds_end_terms(struct folds *folds)
     term_maps_free(folds->maps);
     folds->maps = NULL;
     folds->term_rows = 0;
+    if (folds->reach)
+        folds->reach->distance = -1;
     folds->least = INFINITY;
     folds->greatest = -INFINITY;
 }
@@ -146,6 +179,7 @@ void folds_free(struct folds *folds)
         moments_free(folds->moments[k]);
     folds_end_terms(folds);
     encoding_free(folds->encoding);
+    reach_free(folds->reach);
     free(folds);
 }
 
@@ -249,6 +283,7 @@ bool folds_reserve_accepted(struct folds *folds, const double *row, double weigh
 void folds_add(struct folds *folds, const double *row, double weight)
 {
     double room[ENCODING_ROOM];
+    reach_add(folds->reach, folds->encoding, row);
     moments_add(folds->moments[part_of(folds, row)], columns_of(folds, row, room), weight);
 }
 
@@ -260,6 +295,7 @@ void folds_add_terms(struct folds *folds, const double *row, double weight)
     size_t k = part_of(folds, row);
     int64_t target = term_sums_target(y, term_maps_target(maps));
     folds->term_rows++;
+    reach_add_distance(folds->reach, term_maps_distance(maps, numbers));
     folds->least = y < folds->least ? y : folds->least;
     folds->greatest = y > folds->greatest ? y : folds->greatest;
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
@@ -295,6 +331,7 @@ bool folds_merge(struct folds *into, const struct folds *from)
               recode(into, encoding_union(into->encoding, from->encoding));
     for (size_t k = 0; ok && k < into->parts; k++)
         ok = add_part(into->moments[k], from, k, into->encoding);
+    reach_merge(into->reach, from->reach);
     return ok;
 }
 
@@ -306,6 +343,7 @@ void folds_merge_terms(struct folds *into, struct folds *from)
     into->least = fmin(into->least, from->least);
     into->greatest = fmax(into->greatest, from->greatest);
     into->term_rows += from->term_rows;
+    reach_add_distance(into->reach, from->reach->distance);
 }
 
 int64_t folds_rows(const struct folds *folds)
@@ -316,10 +354,38 @@ int64_t folds_rows(const struct folds *folds)
     return rows;
 }
 
+/* Which of the numbers feature j is. */
+static size_t number_at(const struct encoding *encoding, size_t j)
+{
+    size_t i = 0;
+    while (j-- > 0)
+        i += encoding->of[j].kind == CELL_NUMBER;
+    return i;
+}
+
+static bool reorder_reach(struct folds *folds, const size_t *from)
+{
+    struct reach *reach = reach_copy(folds->reach);
+    if (!reach)
+        return false;
+    for (size_t j = 0, i = 0; j < folds->features; j++) {
+        if (folds->encoding->of[from[j]].kind != CELL_NUMBER)
+            continue;
+        size_t old = number_at(folds->encoding, from[j]);
+        reach->least[i] = folds->reach->least[old];
+        reach->greatest[i] = folds->reach->greatest[old];
+        i++;
+    }
+    reach_free(folds->reach);
+    folds->reach = reach;
+    return true;
+}
+
 bool folds_reorder(struct folds *folds, const size_t *from)
 {
     size_t map[ENCODING_ROOM];
-    return arrange(folds, encoding_reorder(folds->encoding, from, map), map);
+    return reorder_reach(folds, from) &&
+           arrange(folds, encoding_reorder(folds->encoding, from, map), map);
 }
 
 /* ------------------------------------------------------------------ several as one */
@@ -419,33 +485,101 @@ struct term_sums *folds_set_sums(const struct folds_set *set, enum terms_kind ki
     return folds_set_some_sums(set, kind, FOLDS_ALL);
 }
 
-/* Place j of the numbers: by the value's column. */
-static struct place place_of_number(const struct gram *gram, const struct encoding *encoding,
-                                    size_t i)
+/* The column of number i's values. */
+static size_t column_of_number(const struct encoding *encoding, size_t i)
 {
     size_t feature = encoding_number(encoding, i), j = 0;
     while (encoding_column(encoding, j).feature != feature)
         j++;
-    return place_of(gram->mean[j], sqrt(gram->covariance[j * (gram->count + 2)]));
+    return j;
+}
+
+struct reach *folds_set_reach(const struct folds_set *set)
+{
+    struct reach *reach = reach_copy(set->of[0]->reach);
+    for (size_t i = 1; reach && i < set->count; i++)
+        reach_merge(reach, set->of[i]->reach);
+    return reach;
+}
+
+/* Covariance of numbers i ≤ j in their places' units; a little more on the diagonal, so that
+ * columns that depend on each other have a metric too. */
+static double scaled_covariance(const struct gram *gram, const size_t *columns,
+                                const struct place *places, size_t i, size_t j)
+{
+    size_t a = columns[i], b = columns[j];
+    double covariance = gram->covariance[a * (gram->count + 1) + b];
+    double scaled = ldexp(covariance, -places[i].exponent - places[j].exponent);
+    return i == j ? scaled * (1 + METRIC_RIDGE) + METRIC_RIDGE : scaled;
+}
+
+/* L of L Lᵀ = A, by rows, in place of A's lower triangle; then its inverse. Cholesky; Golub & Van
+ * Loan, Matrix Computations, 4th ed., 4.2. */
+static void factor(double *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j <= i; j++) {
+            double *row = a + i * (i + 1) / 2, *other = a + j * (j + 1) / 2, sum = row[j];
+            for (size_t k = 0; k < j; k++)
+                sum -= row[k] * other[k];
+            row[j] = i == j ? sqrt(fmax(sum, METRIC_RIDGE)) : sum / other[j];
+        }
+}
+
+static void invert(double *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double *row = a + i * (i + 1) / 2, diagonal = row[i];
+        for (size_t j = 0; j < i; j++) {
+            double sum = 0;
+            for (size_t k = j; k < i; k++)
+                sum += row[k] * a[k * (k + 1) / 2 + j];
+            row[j] = -sum / diagonal;
+        }
+        row[i] = 1 / diagonal;
+    }
+}
+
+static bool set_metric(struct term_maps *maps, const struct gram *gram, const size_t *columns)
+{
+    double metric[METRIC_MAX * (METRIC_MAX + 1) / 2], *entry = metric;
+    size_t n = maps->features;
+    if (n > METRIC_MAX)
+        return true;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j <= i; j++)
+            *entry++ = scaled_covariance(gram, columns, maps->places, j, i);
+    factor(metric, n);
+    invert(metric, n);
+    for (size_t i = 0; i < n * (n + 1) / 2; i++)
+        if (!isfinite(metric[i]))
+            return true;
+    return term_maps_set_metric(maps, metric);
 }
 
 struct term_maps *folds_set_maps(const struct folds_set *set)
 {
     struct gram gram = {0};
     struct place places[FOLDS_FEATURES_MAX + 1];
+    size_t columns[FOLDS_FEATURES_MAX + 1];
     struct encoding *encoding = folds_set_encoding(set, NULL);
     size_t numbers = encoding ? encoding_numbers(encoding) : 0;
     struct folds_set all = *set;
     all.encoding = encoding;
     struct moments *moments = encoding ? folds_set_moments(&all) : NULL;
     bool ok = moments && numbers <= FOLDS_FEATURES_MAX && gram_of_moments(&gram, moments);
-    for (size_t i = 0; ok && i < numbers; i++)
-        places[i] = place_of_number(&gram, encoding, i);
-    if (ok)
-        places[numbers] =
-            place_of(gram.mean[gram.count], sqrt(gram.covariance[gram.count * (gram.count + 2)]));
+    for (size_t i = 0; ok && i <= numbers; i++) {
+        columns[i] = i < numbers ? column_of_number(encoding, i) : gram.count;
+        double variance = gram.covariance[columns[i] * (gram.count + 2)];
+        places[i] = place_of(gram.mean[columns[i]], sqrt(variance));
+    }
+    struct term_maps *maps = ok ? term_maps_of(places, numbers) : NULL;
+    if (maps && !set_metric(maps, &gram, columns)) {
+        term_maps_free(maps);
+        maps = NULL;
+    }
     gram_free(&gram);
     moments_free(moments);
     encoding_free(encoding);
-    return ok ? term_maps_of(places, numbers) : NULL;
+    return maps;
 }

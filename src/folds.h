@@ -12,6 +12,7 @@
 #include "encoding.h"
 #include "error.h"
 #include "moments.h"
+#include "reach.h"
 #include "term_sums.h"
 #include "terms.h"
 
@@ -20,6 +21,9 @@ enum { FOLDS = 5, TERMS_KINDS = 2 };
 /* Beyond so many features neither terms are made nor folds, which would take too long. */
 enum { FOLDS_FEATURES_MAX = 256 };
 
+/* Beyond so many numbers there is no metric, as it would take longer than all else. */
+enum { METRIC_MAX = 40 };
+
 /* ---- what terms are made from, shared by all folds that belong together */
 
 struct term_maps {
@@ -27,6 +31,7 @@ struct term_maps {
     size_t features;
     struct place *places;             /* of the features, all numbers; behind them of the target */
     struct terms *kinds[TERMS_KINDS]; /* by enum terms_kind; NULL: too many features */
+    double *metric; /* of distances; NULL: there is none, with more than METRIC_MAX features */
 };
 
 /* `places`: features + 1 of them, copied. NULL without memory, or with more than FOLDS_FEATURES_MAX
@@ -36,6 +41,12 @@ struct term_maps *term_maps_of(const struct place *places, size_t features);
 struct term_maps *term_maps_share(struct term_maps *maps);
 void term_maps_free(struct term_maps *maps);
 bool term_maps_equal(const struct term_maps *a, const struct term_maps *b);
+/* The inverse of the lower triangle of Cholesky's factor of the columns' covariance, in the places'
+ * units: numbers (numbers + 1) / 2 of them by rows, copied; NULL: no metric. False without memory.
+ */
+bool term_maps_set_metric(struct term_maps *maps, const double *metric);
+/* The square of the distance of a row, as term_maps_row has it, from the centre; NaN: no metric. */
+double term_maps_distance(const struct term_maps *maps, const double *numbers);
 struct place term_maps_target(const struct term_maps *maps);
 /* A row's numbers, as the maps' terms have them: in `room`, or the row itself. */
 const double *term_maps_row(const struct term_maps *maps, const struct encoding *encoding,
@@ -50,6 +61,7 @@ struct folds {
     struct term_maps *maps; /* NULL until there are sums of terms */
     struct term_sums *sums[TERMS_KINDS][FOLDS];
     int64_t term_rows;      /* in `sums` */
+    struct reach *reach;    /* of all rows, its distance of those in `sums`; owned */
     double least, greatest; /* of their targets */
 };
 
@@ -105,6 +117,9 @@ struct encoding *folds_set_encoding(const struct folds_set *set, const struct en
 /* Where their numbers lie: maps for terms. NULL without memory, or with more than
  * FOLDS_FEATURES_MAX features. */
 struct term_maps *folds_set_maps(const struct folds_set *set);
+
+/* The caller's; NULL without memory. */
+struct reach *folds_set_reach(const struct folds_set *set);
 
 size_t folds_set_columns(const struct folds_set *set);
 int64_t folds_set_rows(const struct folds_set *set, size_t part);

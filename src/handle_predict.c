@@ -35,6 +35,7 @@ struct predict {
     struct buffer predictions;   /* doubles */
     struct buffer intervals;     /* doubles: half the widths, where they are wanted */
     struct buffer unseen;        /* size_t: the rows with something that was never learnt */
+    struct buffer extrapolating; /* size_t: the rows that lie beyond what was learnt */
     struct buffer contributions; /* a single row's, as they are answered; empty: not wanted */
     struct response response;
     bool looked;                     /* at the model's file, in this round of the loop */
@@ -69,6 +70,8 @@ static void answer_one(struct predict *predict, double prediction, double half)
     buffer_append(&response->body, predict->contributions.data, predict->contributions.length);
     if (predict->unseen.length > 0)
         buffer_puts(&response->body, ", \"unseen\": true");
+    if (predict->extrapolating.length > 0)
+        buffer_puts(&response->body, ", \"extrapolating\": true");
     buffer_puts(&response->body, "}\n");
 }
 
@@ -140,6 +143,7 @@ static bool read_query(struct predict *predict, const char *query, struct bindin
     buffer_clear(&predict->intervals);
     buffer_clear(&predict->contributions);
     buffer_clear(&predict->unseen);
+    buffer_clear(&predict->extrapolating);
     if (!http_query(query, read_pair, &reader, error))
         return false;
     if (reader.error.kind != ERROR_NONE) {
@@ -192,11 +196,14 @@ static bool predict_row(struct predict *predict, const double *row, double *pred
            error_set(error, ERROR_UNUSABLE, "the interval is beyond the range of a double");
 }
 
-/* Remembers that row `index` has something that was never learnt. */
-static void note_unseen(struct predict *predict, const double *row, size_t index)
+/* Remembers what is to be flagged of row `index`. */
+static void note_flags(struct predict *predict, const double *row, size_t index)
 {
-    if (!encoding_knows(predict->model.model->predictor->encoding, row))
+    const struct predictor *predictor = predict->model.model->predictor;
+    if (!encoding_knows(predictor->encoding, row))
         buffer_append(&predict->unseen, &index, sizeof index);
+    if (predictor_extrapolates(predictor, row))
+        buffer_append(&predict->extrapolating, &index, sizeof index);
 }
 
 /* A binding to the model's features. */
@@ -219,7 +226,7 @@ static bool predict_query(struct predict *predict, const char *query, struct err
         !binding_end(binding, error) ||
         !predict_row(predict, binding->row, &prediction, &half, error))
         return false;
-    note_unseen(predict, binding->row, 0);
+    note_flags(predict, binding->row, 0);
     answer_one(predict, prediction, half);
     return true;
 }
@@ -248,12 +255,12 @@ static bool keep_prediction(struct predict *predict, const double *row, struct e
         return error_set(error, ERROR_UNUSABLE, "_explain is for a single row");
     if (!predict_row(predict, row, &prediction, &half, error))
         return false;
-    note_unseen(predict, row, predicted(predict));
+    note_flags(predict, row, predicted(predict));
     buffer_append(&predict->predictions, &prediction, sizeof prediction);
     if (predict->options.level > 0)
         buffer_append(&predict->intervals, &half, sizeof half);
     return !(predict->predictions.failed || predict->intervals.failed || predict->unseen.failed ||
-             predict->contributions.failed) ||
+             predict->extrapolating.failed || predict->contributions.failed) ||
            error_memory(error);
 }
 
@@ -382,13 +389,15 @@ static void write_lines(const struct predict *predict, struct buffer *out)
     }
 }
 
-/* Ends the list before it, and begins that of the rows with something never learnt, if any. */
-static void write_unseen(const struct predict *predict, struct buffer *out)
+/* Ends the list before it, and begins one of rows, if there are any. */
+static void write_flagged(const char *name, const struct buffer *flagged, struct buffer *out)
 {
-    const size_t *rows = (const size_t *)predict->unseen.data;
-    size_t count = predict->unseen.length / sizeof *rows;
+    const size_t *rows = (const size_t *)flagged->data;
+    size_t count = flagged->length / sizeof *rows;
+    if (count > 0)
+        buffer_printf(out, "], \"%s\": [", name);
     for (size_t i = 0; i < count; i++)
-        buffer_printf(out, "%s%zu", i > 0 ? ", " : "], \"unseen\": [", rows[i]);
+        buffer_printf(out, "%s%zu", i > 0 ? ", " : "", rows[i]);
 }
 
 /* {"predictions": [1, 2]}, and "intervals": [[0.5, 1.5], [1, 3]]. */
@@ -407,7 +416,8 @@ static void write_lists(const struct predict *predict, struct buffer *out)
         buffer_puts(out, i > 0 ? ", " : "");
         write_interval(out, predictions[i], halves[i]);
     }
-    write_unseen(predict, out);
+    write_flagged("unseen", &predict->unseen, out);
+    write_flagged("extrapolating", &predict->extrapolating, out);
     buffer_puts(out, "]}\n");
 }
 
@@ -554,6 +564,7 @@ static void close_predict(void *context)
     buffer_free(&predict->intervals);
     buffer_free(&predict->contributions);
     buffer_free(&predict->unseen);
+    buffer_free(&predict->extrapolating);
     buffer_free(&predict->response.body);
     free(predict);
 }

@@ -4,6 +4,7 @@
 #include "levels.h"
 #include "model_inference.h"
 #include "model_terms.h"
+#include "places.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -194,6 +195,19 @@ static void write_tried(const struct model *model, struct buffer *out)
         buffer_puts(out, "}");
 }
 
+/* Where the rows lie and how far they reach. A model of terms has told the places. */
+static void write_reach(const struct model *model, struct buffer *out)
+{
+    const struct predictor *predictor = model->predictor;
+    reach_write(predictor->reach, "\n  ", out);
+    if (predictor->maps && predictor->maps->metric && predictor->count == 0) {
+        buffer_puts(out, ",\n  \"places\": ");
+        places_write(predictor->maps, out);
+    }
+    if (predictor->maps)
+        metric_write(predictor->maps, "\n  ", out);
+}
+
 void model_write(const struct model *model, struct buffer *out)
 {
     size_t start = out->length;
@@ -222,6 +236,7 @@ void model_write(const struct model *model, struct buffer *out)
     buffer_puts(out, ",\n  \"live\": ");
     live_write(&model->live, out);
     model_write_inference(model, out);
+    write_reach(model, out);
     if (model->predictor->count == 0)
         write_remainder(model, out);
     if (out->failed)
@@ -300,6 +315,21 @@ static bool parse_fit(struct model *model, const struct json *json, struct error
            model_parse_inference(model, json);
 }
 
+static bool parse_reach(struct model *model, const struct json *json, struct error *error)
+{
+    struct predictor *predictor = model->predictor;
+    size_t numbers = schema_numbers(model->schema);
+    const struct json *places = json_get_kind(json, "places", JSON_ARRAY);
+    predictor->reach = reach_parse(json, numbers);
+    if (!predictor->reach)
+        return error_memory(error);
+    if (places && !(predictor->maps = places_parse(places, numbers)))
+        return error_set(error, ERROR_DAMAGED, "the columns' places are not what they should be");
+    return !predictor->maps ||
+           metric_parse(predictor->maps, json_get_kind(json, "metric", JSON_ARRAY)) ||
+           error_set(error, ERROR_DAMAGED, "the metric is not what it should be");
+}
+
 static bool parse_linear(struct model *model, const struct json *json, struct error *error)
 {
     const struct json *remainder = json_get_kind(json, "remainder", JSON_OBJECT);
@@ -351,6 +381,8 @@ static bool parse_members(struct model *model, const struct json *json, struct e
                    ? false
                    : error_set(error, ERROR_DAMAGED,
                                "a field is missing or is not what it should be");
+    if (!parse_reach(model, json, error))
+        return false;
     return model->predictor->candidate > RIDGE ? model_parse_terms(model, json, error)
                                                : parse_linear(model, json, error);
 }

@@ -85,8 +85,6 @@ bool model_parse_terms(struct model *model, const struct json *json, struct erro
 {
     struct predictor *predictor = model->predictor;
     double intercept;
-    predictor->maps =
-        places_parse(json_get_kind(json, "places", JSON_ARRAY), schema_numbers(model->schema));
     if (!predictor->maps)
         return error_set(error, ERROR_DAMAGED, "the columns' places are not what they should be");
     predictor->kind = candidate_terms(predictor->candidate, predictor->maps, &predictor->count);

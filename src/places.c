@@ -35,3 +35,83 @@ struct term_maps *places_parse(const struct json *list, size_t features)
             return NULL;
     return !item && count == features + 1 ? term_maps_of(places, features) : NULL;
 }
+
+void metric_write(const struct term_maps *maps, const char *indent, struct buffer *out)
+{
+    size_t count = maps->features * (maps->features + 1) / 2;
+    if (!maps->metric)
+        return;
+    buffer_printf(out, ",%s\"metric\": [", indent);
+    for (size_t i = 0; i < count; i++) {
+        buffer_puts(out, i > 0 ? ", " : "");
+        json_write_number(out, maps->metric[i]);
+    }
+    buffer_puts(out, "]");
+}
+
+bool metric_parse(struct term_maps *maps, const struct json *list)
+{
+    double metric[METRIC_MAX * (METRIC_MAX + 1) / 2];
+    size_t count = maps->features * (maps->features + 1) / 2, used = 0;
+    if (!list || maps->features > METRIC_MAX)
+        return !list;
+    const struct json *item = json_first(list);
+    for (; item && used < count; item = json_next(item)) {
+        if (json_kind(item) != JSON_NUMBER || !isfinite(json_number(item)))
+            return false;
+        metric[used++] = json_number(item);
+    }
+    return used == count && !item && term_maps_set_metric(maps, metric);
+}
+
+void reach_write(const struct reach *reach, const char *indent, struct buffer *out)
+{
+    if (!reach->known)
+        return;
+    buffer_printf(out, ",%s\"reach\": [", indent);
+    for (size_t i = 0; i < reach->numbers; i++) {
+        bool any = reach->least[i] <= reach->greatest[i]; /* it was not missing in all rows */
+        buffer_puts(out, i > 0 ? ", [" : "[");
+        json_write_figure(out, any ? reach->least[i] : NAN);
+        buffer_puts(out, ", ");
+        json_write_figure(out, any ? reach->greatest[i] : NAN);
+        buffer_puts(out, "]");
+    }
+    buffer_puts(out, "]");
+    if (reach->distance >= 0) {
+        buffer_printf(out, ",%s\"distance\": ", indent);
+        json_write_figure(out, reach->distance);
+    }
+}
+
+/* null is an end of nothing. */
+static double end_of(const struct json *item, double nothing)
+{
+    return item && json_kind(item) == JSON_NUMBER ? json_number(item) : nothing;
+}
+
+static bool parse_range(const struct json *range, double *least, double *greatest)
+{
+    const struct json *low = json_kind(range) == JSON_ARRAY ? json_first(range) : NULL;
+    const struct json *high = low ? json_next(low) : NULL;
+    *least = end_of(low, INFINITY);
+    *greatest = end_of(high, -INFINITY);
+    return high != NULL;
+}
+
+struct reach *reach_parse(const struct json *json, size_t numbers)
+{
+    struct reach *reach = reach_new(numbers);
+    const struct json *list = json_get_kind(json, "reach", JSON_ARRAY);
+    const struct json *item = list ? json_first(list) : NULL;
+    if (!reach)
+        return NULL;
+    for (size_t i = 0; item && i < numbers; i++, item = json_next(item))
+        if (!parse_range(item, &reach->least[i], &reach->greatest[i]))
+            break;
+    reach->known = list && !item;
+    const struct json *distance = json_get(json, "distance");
+    if (distance)
+        reach->distance = end_of(distance, INFINITY);
+    return reach;
+}

@@ -1,4 +1,5 @@
-/* Where the columns of terms lie, as JSON: [[centre, exponent], …], the target's last. */
+/* Where the columns of terms lie, as JSON: [[centre, exponent], …], the target's last; the metric
+ * of their distances; and how far rows reach. */
 #ifndef TRENDLINE_PLACES_H
 #define TRENDLINE_PLACES_H
 
@@ -10,5 +11,14 @@ void places_write(const struct term_maps *maps, struct buffer *out);
 
 /* NULL when it is not that for so many features, or without memory. `list` may be NULL. */
 struct term_maps *places_parse(const struct json *list, size_t features);
+
+/* Appends `,"metric": […]`, where there is one. False: `list`, which may be NULL, is not one. */
+void metric_write(const struct term_maps *maps, const char *indent, struct buffer *out);
+bool metric_parse(struct term_maps *maps, const struct json *list);
+
+/* Appends `,"reach": [[least, greatest], …],"distance": x`: by number. Parsing what is not there
+ * makes it unknown; NULL without memory. */
+void reach_write(const struct reach *reach, const char *indent, struct buffer *out);
+struct reach *reach_parse(const struct json *json, size_t numbers);
 
 #endif

@@ -82,7 +82,6 @@ static bool fit_terms(struct predictor *predictor, const struct folds_set *set, 
     struct gram gram = {0};
     struct ridge ridge = {0};
     predictor->kind = candidate_terms(predictor->candidate, maps, &predictor->count);
-    predictor->maps = term_maps_share(maps);
     predictor->fit = fit_alloc(folds_set_columns(set), error);
     if (!predictor->fit)
         return false;
@@ -134,7 +133,9 @@ struct predictor *predictor_new(enum candidate candidate, double penalty,
     predictor->candidate = candidate;
     predictor->penalty = penalty;
     predictor->encoding = encoding_copy(set->encoding ? set->encoding : set->of[0]->encoding);
-    if (!predictor->encoding)
+    predictor->reach = folds_set_reach(set);
+    predictor->maps = term_maps_share(set->of[0]->maps);
+    if (!predictor->encoding || !predictor->reach)
         error_memory(error);
     else if (fit_kind(predictor, set, column, error))
         return predictor;
@@ -147,6 +148,7 @@ void predictor_free(struct predictor *predictor)
     if (!predictor)
         return;
     encoding_free(predictor->encoding);
+    reach_free(predictor->reach);
     fit_free(predictor->fit);
     term_maps_free(predictor->maps);
     free(predictor->weights);
@@ -182,4 +184,14 @@ double predictor_predict(const struct predictor *predictor, const double *row, b
     double within = fmin(fmax(prediction, predictor->least), predictor->greatest);
     *clipped = within != prediction;
     return within;
+}
+
+bool predictor_extrapolates(const struct predictor *predictor, const double *row)
+{
+    double room[FOLDS_FEATURES_MAX], distance = NAN;
+    const struct term_maps *maps = predictor->maps;
+    if (maps)
+        distance = term_maps_distance(maps, term_maps_row(maps, predictor->encoding, row, room));
+    return predictor->fit->rows >= PREDICTOR_ROWS_MIN &&
+           reach_exceeded(predictor->reach, predictor->encoding, row, distance);
 }

@@ -16,7 +16,8 @@ struct predictor {
     enum candidate candidate;
     struct encoding *encoding; /* of rows; each category has its base */
     struct fit *fit;           /* by column, with figures; of terms only the figures hold */
-    struct term_maps *maps;    /* one of its users; NULL without terms */
+    struct reach *reach;       /* of the rows learnt */
+    struct term_maps *maps;    /* one of its users; NULL where nobody knows where columns lie */
     size_t count;              /* of terms; 0: it is linear in the columns */
     enum terms_kind kind;
     double *weights;  /* count: target units by term unit */
@@ -38,5 +39,9 @@ void predictor_free(struct predictor *predictor);
  * of a number that is missing. Infinite when it is beyond the doubles. *clipped: the model
  * itself says something beyond the targets seen, which is brought back to the margin. */
 double predictor_predict(const struct predictor *predictor, const double *row, bool *clipped);
+
+/* Does the row lie beyond the rows learnt (reach.h)? Of fewer rows than this everything would. */
+enum { PREDICTOR_ROWS_MIN = 30 };
+bool predictor_extrapolates(const struct predictor *predictor, const double *row);
 
 #endif

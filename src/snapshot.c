@@ -3,6 +3,7 @@
 #include "file.h"
 #include "json.h"
 #include "levels.h"
+#include "places.h"
 #include "snapshot_sums.h"
 
 #include <stdio.h>
@@ -33,6 +34,9 @@ static void write_header(const struct snapshot *snapshot, struct buffer *out)
         buffer_puts(out, ",\"target\":");
         json_write_string(out, schema_target(), strlen(schema_target()));
     }
+    reach_write(snapshot->folds->reach, "", out);
+    if (snapshot->folds->maps)
+        metric_write(snapshot->folds->maps, "", out);
     buffer_puts(out, "}\n");
 }
 
@@ -105,7 +109,17 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
     if (!snapshot->folds)
         return error_memory(error);
     moments_set_rows(snapshot->folds->moments[0], rows);
-    return true;
+    reach_free(snapshot->folds->reach);
+    snapshot->folds->reach = reach_parse(header, encoding_numbers(snapshot->folds->encoding));
+    return snapshot->folds->reach || error_memory(error);
+}
+
+/* The rest of the header, which is about the terms. */
+static bool read_metric(struct snapshot *snapshot, const struct json *header, struct error *error)
+{
+    struct term_maps *maps = snapshot->folds->maps;
+    return !maps || metric_parse(maps, json_get_kind(header, "metric", JSON_ARRAY)) ||
+           error_set(error, ERROR_DAMAGED, "the metric cannot be read");
 }
 
 static bool read_text(struct snapshot *snapshot, struct buffer *text, struct error *error)
@@ -118,11 +132,12 @@ static bool read_text(struct snapshot *snapshot, struct buffer *text, struct err
         newline ? json_parse(text->data, (size_t)(newline - text->data), error) : NULL;
     if (!header)
         return error_set(error, ERROR_DAMAGED, "there is no header");
-    bool ok = read_header(snapshot, header, error);
+    char *sums = newline + 1;
+    bool ok = read_header(snapshot, header, error) &&
+              (snapshot_read_sums(snapshot->folds, sums, (size_t)(text->data + length - sums)) ||
+               error_set(error, ERROR_DAMAGED, "a sum cannot be read")) &&
+              read_metric(snapshot, header, error);
     json_free(header);
-    char *sums = ok ? newline + 1 : NULL;
-    if (ok && !snapshot_read_sums(snapshot->folds, sums, (size_t)(text->data + length - sums)))
-        return error_set(error, ERROR_DAMAGED, "a sum cannot be read");
     return ok;
 }
 

@@ -327,6 +327,7 @@ void store_write_maps(const struct schema *schema, const struct term_maps *maps,
     schema_write(schema, out);
     buffer_puts(out, ", \"places\": ");
     places_write(maps, out);
+    metric_write(maps, "\n", out);
     buffer_puts(out, "}\n");
 }
 
@@ -338,8 +339,9 @@ bool store_parse_maps(struct store *store, const struct schema *schema, const ch
     struct schema *theirs = names ? schema_parse(names, error) : NULL;
     *maps = theirs ? places_parse(json_get_kind(json, "places", JSON_ARRAY), schema_numbers(theirs))
                    : NULL;
+    bool ok = (*maps && metric_parse(*maps, json_get_kind(json, "metric", JSON_ARRAY))) ||
+              error_set(error, ERROR_DAMAGED, NO_PLACES);
     json_free(json);
-    bool ok = *maps || error_set(error, ERROR_DAMAGED, NO_PLACES);
     if (ok && (!schema || schema_equal(theirs, schema))) {
         schema_free(store->maps_schema);
         store->maps_schema = theirs;

@@ -146,7 +146,7 @@ test_unix_seconds() {
     post_bulk "$SCRATCH/events"
     build >/dev/null
     check_equal "Unix seconds as a feature" '[-3,{"t":0.25,"x":2}]' "$(model '[.intercept,.coefficients]')"
-    check_equal "and its predictions" '200 {"prediction": 440900098}' "$(answer "/predict?t=1763600400&x=0.5")"
+    check_equal "and its predictions" '200 {"prediction": 440900098, "extrapolating": true}' "$(answer "/predict?t=1763600400&x=0.5")"
     stop_service
 }
 

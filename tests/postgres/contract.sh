@@ -6,7 +6,7 @@
 . "$(dirname "$0")/postgres.bash"
 
 start_postgres
-for script in action ids bulk build predict exact transfer auto categories weights; do
+for script in action ids bulk build predict exact transfer auto categories weights reach; do
     STORE_URI=$URI bash "$ROOT/tests/http/$script.sh" >"$SCRATCH/$script"
     check_equal "$script.sh: exit status" 0 $?
     grep -v "^http/$script: " "$SCRATCH/$script"

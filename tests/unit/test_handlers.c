@@ -286,7 +286,7 @@ static void test_predict_bodies(void)
 {
     scratch_empty();
     open_handlers();
-    post("[{\"a\":0,\"target\":1},{\"a\":1,\"target\":3}]", 200,
+    post("[{\"a\":0,\"target\":1},{\"a\":2,\"target\":5}]", 200,
          "{\"accepted\": 2, \"duplicates\": 0, \"rejected\": 0, \"first_seq\": 1, "
          "\"last_seq\": 2, \"errors\": []}\n");
     CHECK_INT(200, build_model());
@@ -294,6 +294,8 @@ static void test_predict_bodies(void)
     predict_many(form, "{\"a\": 2}", 200, "{\"prediction\": 5}\n");
     predict_many(json, "[{\"a\": 2}]", 200, "{\"predictions\": [5]}\n");
     predict_many(json, "[{\"a\": 2}, {\"a\": 0.5}]", 200, "{\"predictions\": [5, 2]}\n");
+    predict_many(json, "[{\"a\": 3}, {\"a\": 2}, {\"a\": -1}]", 200,
+                 "{\"predictions\": [7, 5, -1]}\n");
     predict_many(json, "[]", 200, "{\"predictions\": []}\n");
     predict_many("text/csv", "a\n1\n2\n", 200, "3\n5\n");
     predict_many("text/tab-separated-values", "a\r\n1", 200, "3\n");

@@ -102,7 +102,7 @@ static void test_weights(void)
               "case %zu", n);
         file.length--;
         if (n == 0) /* taken down then */
-            CHECK_STRING("crc 53c3063a\n", file.data + file.length - 13);
+            CHECK_STRING("crc 7d034d4a\n", file.data + file.length - 13);
         if (CHECK(snapshot_read(&read, "w", &error), "%s", error.text)) {
             CHECK(same_terms(written.folds, read.folds), "case %zu", n);
             CHECK(snapshot_write(&read, "v", &error), "%s", error.text);
@@ -132,8 +132,8 @@ static void test_canonical(void)
     moments_add(b.folds->moments[0], wild, 1);
     for (int i = 19; i >= 0; i--) {
         double row[] = {i - 7, 0.1 * i, i % 2 ? 1e-300 : -1e200, 3 - i};
-        moments_reserve(b.folds->moments[0], row, 1);
-        moments_add(b.folds->moments[0], row, 1);
+        CHECK(folds_reserve_accepted(b.folds, row, 1), "memory");
+        folds_add(b.folds, row, 1);
     }
     moments_subtract(b.folds->moments[0], wild, 1);
     CHECK(snapshot_write(&a, "a", &error) && snapshot_write(&b, "b", &error), "%s", error.text);
