@@ -234,7 +234,7 @@ bool line_read(const struct line_layout *layout, const char *line, size_t length
         return false;
     double *weight = &layout->row[layout->schema->count + 1];
     *weight = 1;
-    if (take_literal(&cursor, weight_key) && !take_number(&cursor, weight))
+    if (take_literal(&cursor, weight_key) && !(take_number(&cursor, weight) && *weight > 0))
         return false;
     for (size_t i = 0; i <= layout->schema->count; i++) {
         const struct buffer *key = &layout->keys[i];

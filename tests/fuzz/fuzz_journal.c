@@ -33,17 +33,19 @@ static void make_lines(const char *data, size_t size, struct buffer *file)
 
 static void tell(struct told *told, const struct journal_event *event)
 {
-    size_t columns = journal_schema(told->journal)->count + 1;
+    const struct schema *schema = journal_schema(told->journal);
+    size_t cells = schema_cells(schema);
     if (event->offset == journal_position(told->journal).offset) {
         told->batch = (struct journal_position){event->offset, event->seq - 1};
         told->before = told->events.length;
     }
-    for (size_t i = 0; i < columns; i++)
-        WANT(isfinite(event->event.row[i]));
+    for (size_t i = 0; i < cells; i++)
+        WANT(isfinite(event->event.row[i]) || (i < schema->count && isnan(event->event.row[i])));
+    WANT(event->event.row[cells - 1] > 0);
     buffer_printf(&told->events, "%lld %llu ", (long long)event->seq,
                   (unsigned long long)event->offset);
     buffer_append(&told->events, event->event.id, event->event.id_length);
-    buffer_append(&told->events, event->event.row, columns * sizeof(double));
+    buffer_append(&told->events, event->event.row, cells * sizeof(double));
     told->last = event->offset;
 }
 
@@ -100,7 +102,7 @@ static void check_adding(struct told *told)
     uint64_t offset;
     int64_t seq = journal_position(told->journal).seq;
     WANT(journal_read(told->journal, told->last, &event, &error) && event.seq == seq);
-    size_t size = (journal_schema(told->journal)->count + 1) * sizeof(double);
+    size_t size = schema_cells(journal_schema(told->journal)) * sizeof(double);
     size_t id_length = event.event.id_length;
     double *row = copy(event.event.row, size);
     char *id = event.event.id ? copy(event.event.id, id_length) : NULL;
