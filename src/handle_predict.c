@@ -5,7 +5,6 @@
 #include "event_reader.h"
 #include "flat_object.h"
 #include "handler.h"
-#include "inference.h"
 #include "json.h"
 #include "model_file.h"
 #include "number.h"
@@ -22,7 +21,7 @@ enum { MODEL_HEADERS_MAX = 96 };
 /* What the query asks for besides the prediction. */
 struct options {
     double level;   /* _interval: how much of the time a new target is in it; 0: none is wanted */
-    double scale;   /* of the intervals, see inference_scale */
+    double scale;   /* of the intervals, see model_interval_scale */
     bool explained; /* _explain: each feature's share is wanted */
 };
 
@@ -152,25 +151,27 @@ static bool read_query(struct predict *predict, const char *query, struct bindin
     }
     if (options->level == 0)
         return true;
-    options->scale = inference_scale(predict->model.model->fit, options->level);
+    options->scale = model_interval_scale(predict->model.model, options->level);
     return isfinite(options->scale) ||
-           error_set(
-               error, ERROR_UNUSABLE,
-               "there is no interval: it takes least squares, more rows than coefficients, and %d "
-               "features at most",
-               FIT_INVERSE_MAX);
+           error_set(error, ERROR_UNUSABLE,
+                     "there is no interval: it takes more rows than coefficients, and of more than "
+                     "%d columns a cross-validated error",
+                     FIT_INVERSE_MAX);
 }
 
-/* By how much each feature moves the prediction away from the mean of the targets. */
+/* By how much each feature moves the prediction away from what it begins with. */
 static void write_contributions(const struct model *model, const double *row, struct buffer *out)
 {
+    double contributions[SCHEMA_FEATURES_MAX];
+    buffer_puts(out, ", \"baseline\": ");
+    json_write_number(out, model_contributions(model, row, contributions));
     buffer_puts(out, ", \"contributions\": {");
     for (size_t j = 0; j < model->schema->count; j++) {
         const char *name = model->schema->names[j];
         buffer_puts(out, j > 0 ? ", " : "");
         json_write_string(out, name, strlen(name));
         buffer_puts(out, ": ");
-        json_write_number(out, model_contribution(model, row, j));
+        json_write_number(out, contributions[j]);
     }
     buffer_puts(out, "}");
 }
@@ -183,13 +184,8 @@ static bool predict_row(struct predict *predict, const double *row, double *pred
     *half = 0;
     if (!model_predict(model, row, prediction, error))
         return false;
-    double room[ENCODING_ROOM];
     if (predict->options.level > 0)
-        *half = inference_interval(model->fit, predictor_columns(model->predictor, row, room),
-                                   predict->options.scale);
-    if (predict->options.explained && model->predictor->count > 0)
-        return error_set(error, ERROR_UNUSABLE,
-                         "there are no contributions: the model is not linear in the features");
+        *half = model_interval(model, row, predict->options.scale);
     if (predict->options.explained)
         write_contributions(model, row, &predict->contributions);
     return isfinite(*prediction - *half + *half) ||

@@ -1,10 +1,12 @@
 #include "model.h"
 
+#include "inference.h"
 #include "json.h"
 #include "levels.h"
 #include "model_inference.h"
 #include "model_terms.h"
 #include "places.h"
+#include "student.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -112,15 +114,83 @@ bool model_predict(const struct model *model, const double *row, double *predict
     return error_set(error, ERROR_UNUSABLE, "the prediction is beyond the range of a double");
 }
 
-double model_contribution(const struct model *model, const double *row, size_t j)
+static double linear_contributions(const struct model *model, const double *row,
+                                   double *contributions)
 {
     const struct fit *fit = model->fit;
-    double room[ENCODING_ROOM], sum = 0;
+    double room[ENCODING_ROOM];
     const double *columns = predictor_columns(model->predictor, row, room);
     for (size_t i = 0; i < fit->features; i++)
-        if (encoding_column(model->predictor->encoding, i).feature == j)
-            sum += fit->coefficients[i + 1].hi * (columns[i] - fit->means[i]);
-    return sum;
+        contributions[encoding_column(model->predictor->encoding, i).feature] +=
+            fit->coefficients[i + 1].hi * (columns[i] - fit->means[i]);
+    return fit->means[fit->features];
+}
+
+enum { PATH_STEPS = 32 };
+
+/* One step of all numbers along the way from the middle, in one order or the other. */
+static void step_along(const struct model *model, const double *row, double *point, int step,
+                       double *contributions)
+{
+    const struct predictor *predictor = model->predictor;
+    size_t numbers = predictor->maps->features;
+    bool clipped;
+    double before = predictor_predict(predictor, point, &clipped);
+    for (size_t i = 0; i < numbers; i++) {
+        size_t number = step % 2 ? i : numbers - 1 - i;
+        size_t j = encoding_number(predictor->encoding, number);
+        double centre = predictor->maps->places[number].centre;
+        if (isnan(row[j]))
+            continue;
+        point[j] = step == PATH_STEPS ? row[j] : centre + (row[j] - centre) * step / PATH_STEPS;
+        double after = predictor_predict(predictor, point, &clipped);
+        contributions[j] += after - before;
+        before = after;
+    }
+}
+
+static double terms_contributions(const struct model *model, const double *row,
+                                  double *contributions)
+{
+    const struct predictor *predictor = model->predictor;
+    double point[SCHEMA_FEATURES_MAX + 1];
+    bool clipped;
+    memcpy(point, row, model->schema->count * sizeof *point);
+    for (size_t i = 0; i < predictor->maps->features; i++)
+        point[encoding_number(predictor->encoding, i)] = predictor->maps->places[i].centre;
+    double baseline = predictor_predict(predictor, point, &clipped);
+    for (int step = 1; step <= PATH_STEPS; step++)
+        step_along(model, row, point, step, contributions);
+    return baseline;
+}
+
+double model_contributions(const struct model *model, const double *row, double *contributions)
+{
+    for (size_t j = 0; j < model->schema->count; j++)
+        contributions[j] = 0;
+    return model->predictor->count > 0 ? terms_contributions(model, row, contributions)
+                                       : linear_contributions(model, row, contributions);
+}
+
+static bool has_exact_interval(const struct model *model)
+{
+    return model->predictor->candidate == LEAST_SQUARES && model->fit->inverse;
+}
+
+double model_interval_scale(const struct model *model, double level)
+{
+    double error = model->tried[model->predictor->candidate];
+    if (has_exact_interval(model))
+        return inference_scale(model->fit, level);
+    return isnan(error) ? NAN : student_width(level, (double)model->fit->rows - 1) * error;
+}
+
+double model_interval(const struct model *model, const double *row, double scale)
+{
+    double room[ENCODING_ROOM];
+    if (!has_exact_interval(model))
+        return scale;
+    return inference_interval(model->fit, predictor_columns(model->predictor, row, room), scale);
 }
 
 void model_time(char text[static MODEL_TIME_MAX])

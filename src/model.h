@@ -42,9 +42,19 @@ void model_free(struct model *model); /* NULL is fine */
 bool model_predict(const struct model *model, const double *row, double *prediction,
                    struct error *error);
 
-/* By how much feature j of the row moves the prediction away from the mean of the targets learnt:
- * all of them together make the prediction less that mean. */
-double model_contribution(const struct model *model, const double *row, size_t j);
+/* By how much each feature of the row moves the prediction away from the baseline, which is
+ * returned: all of them together make the prediction less that. Where the model is linear in the
+ * columns the baseline is the mean of the targets learnt. A model of terms has the prediction for
+ * the middle of all columns, from which the features go to the row together (Friedman 2004, "Paths
+ * and consistency in additive cost sharing": the path of Aumann and Shapley), step by step. */
+double model_contributions(const struct model *model, const double *row, double *contributions);
+
+/* What the half width of an interval that holds a new target with probability `level` depends on:
+ * NaN when there is none. Least squares has the exact one (inference.h). Other kinds, and more than
+ * FIT_INVERSE_MAX columns, have Student's t times the cross-validated error, the same everywhere.
+ */
+double model_interval_scale(const struct model *model, double level);
+double model_interval(const struct model *model, const double *row, double scale);
 
 /* Appends the covariance of the coefficients as one JSON object; there must be an inverse. */
 void model_write_covariance(const struct model *model, struct buffer *out);

@@ -18,6 +18,8 @@ as_csv() {
 # every tenth row is to be predicted
 awk '!(NR % 10)' "$concrete" | cut -f 1-8 | { echo "$NAMES"; tr '\t' ','; } >"$SCRATCH/questions"
 
+awk '!(NR % 10)' "$concrete" | cut -f 9 >"$SCRATCH/answers"
+
 # by_batch: what batch, trained by all rows, predicts
 by_batch() {
     mkdir -p "$SCRATCH/batch"
@@ -48,10 +50,23 @@ test_as_batch() {
     check_equal "what was tried" '["linear","ridge","quadratic","cubic","fourier"]' "$(model '.tried | keys_unsorted')"
     check_equal "the same predictions as batch" "$WANTED" "$(predictions)"
     check_equal "rows" "$ROWS" "$(model .rows)"
-    refuses "no interval" 422 "it takes least squares" \
-        "/predict?$(sed -n 2p "$SCRATCH/questions" | awk -F, -v n="$NAMES" '{ split(n, k, ","); for (i = 1; i <= NF; i++) printf "%s=%s&", k[i], $i }')_interval=0.9"
-    refuses "no contributions" 422 "not linear" \
-        "/predict?$(sed -n 2p "$SCRATCH/questions" | awk -F, -v n="$NAMES" '{ split(n, k, ","); for (i = 1; i <= NF; i++) printf "%s=%s&", k[i], $i }')_explain=1"
+    test_answers
+}
+
+# What goes with a prediction of terms.
+test_answers() {
+    local query covered
+    query=$(sed -n 2p "$SCRATCH/questions" | awk -F, -v n="$NAMES" '{
+        split(n, k, ","); for (i = 1; i <= NF; i++) printf "%s=%s&", k[i], $i }')
+    curl -s "$URL/predict?${query}_explain=1" >"$SCRATCH/body"
+    check_equal "each feature's share" 8 "$(jq '.contributions | length' "$SCRATCH/body")"
+    check_close "together they are the way from the baseline" "$(jq '.prediction - .baseline' "$SCRATCH/body")" \
+        "$(jq '.contributions | add' "$SCRATCH/body")" 8
+    curl -s -H 'Content-Type: text/csv' --data-binary "@$SCRATCH/questions" "$URL/predict?_interval=0.9" |
+        paste "$SCRATCH/answers" - >"$SCRATCH/intervals"
+    covered=$(awk '$1 >= $3 && $1 <= $4 { n++ } END { printf("%d", 100 * n / NR) }' "$SCRATCH/intervals")
+    check_equal "nine of ten targets, or more, are in their interval: $covered %" yes \
+        "$([ "$covered" -ge 88 ] && echo yes)"
 }
 
 # One event moves the model at once, the same however the service comes to know it.

@@ -67,7 +67,7 @@ test_explain() {
     check_equal "0 is none" '["prediction"]' \
         "$(answer "/predict?$CAR&_explain=0" >/dev/null && jq -c keys_unsorted "$SCRATCH/body")"
     answer '/predict?_explain=1&_interval=0.9' -d '{"wt":3,"hp":110,"qsec":17}' >/dev/null
-    check_equal "both, by POST" '["prediction","interval","contributions"]' "$(jq -c keys_unsorted "$SCRATCH/body")"
+    check_equal "both, by POST" '["prediction","interval","baseline","contributions"]' "$(jq -c keys_unsorted "$SCRATCH/body")"
     answer "/predict?$CAR" >/dev/null
     check_equal "neither, the next time" '["prediction"]' "$(jq -c keys_unsorted "$SCRATCH/body")"
 }
@@ -99,7 +99,12 @@ test_many_features() {
     answer /action -H 'Content-Type: text/csv' --data-binary "@$SCRATCH/wide" >/dev/null
     build >/dev/null
     query=$(awk 'BEGIN { for (i = 0; i < 41; i++) printf "x%d=1&", i }')
-    refuses "41 features: an interval" 422 "40 features at most" "/predict?${query}_interval=0.9"
+    check_equal "41 features: an interval by the cross-validated error" 2 \
+        "$(answer "/predict?${query}_interval=0.9" >/dev/null && jq '.interval | length' "$SCRATCH/body")"
+    stop_service
+    start_service MODEL=linear
+    build >/dev/null
+    refuses "41 features: an exact interval" 422 "40 columns" "/predict?${query}_interval=0.9"
     refuses "41 features: the covariance" 422 "40 features at most" '/model?_covariance=1'
     check_equal "but contributions" 41 "$(answer "/predict?${query}_explain=1" >/dev/null && jq '.contributions | length' "$SCRATCH/body")"
 }

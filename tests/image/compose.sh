@@ -62,6 +62,10 @@ has_stored() {
     [ "$(stored)" -ge "$1" ]
 }
 
+is_built() {
+    [ "$(status_of -X POST "$URL/build")" = 200 ]
+}
+
 # address SERVICE: of its container
 address() {
     "$ENGINE" inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$(container "$1")" |
@@ -86,7 +90,8 @@ if ! wait_until 60 curl -sf "$URL/healthz"; then
     exit 1
 fi
 check_equal "the first event is stored" 0 "$(post 1; echo $?)"
-check_equal "a build" 200 "$(status_of -X POST "$URL/build")"
+# on a busy machine a database may take longer than the 2 s after which a build is 503
+check_equal "a build" yes "$(wait_until 60 is_built && echo yes)"
 post_all &
 load=$!
 wait_until 60 has_stored $((EVENTS / 4))
