@@ -22,7 +22,7 @@ test_at_once() {
         wait_until 30 grep -q ' ready on ' "${logs[i]}"
         check_equal "replica $i says nothing but that it is ready" 1 "$(grep -c . "${logs[i]}")"
     done
-    check_equal "the tables' version" 1 "$(sql 'SELECT version FROM trendline_meta')"
+    check_equal "the tables' version" 2 "$(sql 'SELECT version FROM trendline_meta')"
     # shellcheck disable=SC2034  # stop_service reads it
     for SERVICE in "${services[@]}"; do stop_service; done
 }
