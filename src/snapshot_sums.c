@@ -3,7 +3,6 @@
 #include "number.h"
 
 #include <gmp.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +56,22 @@ static void write_maps(const struct folds *folds, struct buffer *out)
     }
 }
 
+enum { HEX_DIGITS = 16 };
+
+/* In hexadecimal, and what comes behind it. There are hundreds of thousands of them. */
+static char *put_hex(char *at, uint64_t value, char behind)
+{
+    char digits[HEX_DIGITS];
+    size_t used = sizeof digits;
+    do
+        digits[--used] = "0123456789abcdef"[value & 15];
+    while ((value >>= 4) > 0);
+    memcpy(at, digits + used, sizeof digits - used);
+    at += sizeof digits - used;
+    *at = behind;
+    return at + 1;
+}
+
 /* Where all rows have weight 1 that is left out, as it was before there were weights. */
 static void write_term_sums(struct term_sums *sums, struct buffer *out)
 {
@@ -65,11 +80,15 @@ static void write_term_sums(struct term_sums *sums, struct buffer *out)
     for (size_t i = whole ? 1 : 0; i < term_sums_numbers(sums); i++) {
         struct term_number number = term_sums_number(sums, i);
         uint64_t *limbs = number.limbs;
+        char *line = buffer_reserve(out, 3 * (HEX_DIGITS + 1)), *at = line;
+        if (!line)
+            return;
         if (whole)
             mpn_rshift(limbs, limbs, 3, TERM_WEIGHT_BITS);
         else
-            buffer_printf(out, "%" PRIx64 " ", limbs[2]);
-        buffer_printf(out, "%" PRIx64 " %" PRIx64 "\n", limbs[1], limbs[0]);
+            at = put_hex(at, limbs[2], ' ');
+        at = put_hex(at, limbs[1], ' ');
+        out->length += (size_t)(put_hex(at, limbs[0], '\n') - line);
     }
 }
 
