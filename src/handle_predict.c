@@ -25,17 +25,26 @@ struct options {
     bool explained; /* _explain: each feature's share is wanted */
 };
 
+/* What a user should know of a prediction. */
+enum flag {
+    FLAG_UNSEEN,        /* something of the row was never learnt */
+    FLAG_EXTRAPOLATING, /* it lies beyond the rows learnt */
+    FLAG_CLIPPED,       /* the prediction was far beyond the targets learnt, and brought back */
+    FLAGS
+};
+
+static const char *const flag_names[FLAGS] = {"unseen", "extrapolating", "clipped"};
+
 struct predict {
     const struct config *config;
     struct options options; /* of the request */
     struct model_file model;
     struct binding binding;
     struct flat_object flat;
-    struct buffer predictions;   /* doubles */
-    struct buffer intervals;     /* doubles: half the widths, where they are wanted */
-    struct buffer unseen;        /* size_t: the rows with something that was never learnt */
-    struct buffer extrapolating; /* size_t: the rows that lie beyond what was learnt */
-    struct buffer contributions; /* a single row's, as they are answered; empty: not wanted */
+    struct buffer predictions;    /* doubles */
+    struct buffer intervals;      /* doubles: half the widths, where they are wanted */
+    struct buffer flagged[FLAGS]; /* size_t: the rows that have each flag */
+    struct buffer contributions;  /* a single row's, as they are answered; empty: not wanted */
     struct response response;
     bool looked;                     /* at the model's file, in this round of the loop */
     char headers[MODEL_HEADERS_MAX]; /* of the model last looked at */
@@ -67,10 +76,9 @@ static void answer_one(struct predict *predict, double prediction, double half)
         write_interval(&response->body, prediction, half);
     }
     buffer_append(&response->body, predict->contributions.data, predict->contributions.length);
-    if (predict->unseen.length > 0)
-        buffer_puts(&response->body, ", \"unseen\": true");
-    if (predict->extrapolating.length > 0)
-        buffer_puts(&response->body, ", \"extrapolating\": true");
+    for (size_t flag = 0; flag < FLAGS; flag++)
+        if (predict->flagged[flag].length > 0)
+            buffer_printf(&response->body, ", \"%s\": true", flag_names[flag]);
     buffer_puts(&response->body, "}\n");
 }
 
@@ -141,8 +149,8 @@ static bool read_query(struct predict *predict, const char *query, struct bindin
     *options = (struct options){.level = 0};
     buffer_clear(&predict->intervals);
     buffer_clear(&predict->contributions);
-    buffer_clear(&predict->unseen);
-    buffer_clear(&predict->extrapolating);
+    for (size_t flag = 0; flag < FLAGS; flag++)
+        buffer_clear(&predict->flagged[flag]);
     if (!http_query(query, read_pair, &reader, error))
         return false;
     if (reader.error.kind != ERROR_NONE) {
@@ -176,30 +184,38 @@ static void write_contributions(const struct model *model, const double *row, st
     buffer_puts(out, "}");
 }
 
-/* The prediction, and half its interval and its contributions where they are wanted. */
+static size_t predicted(const struct predict *predict)
+{
+    return predict->predictions.length / sizeof(double);
+}
+
+static void flag_row(struct predict *predict, enum flag flag, bool is_set)
+{
+    size_t index = predicted(predict);
+    if (is_set)
+        buffer_append(&predict->flagged[flag], &index, sizeof index);
+}
+
+/* The prediction, with its flags, and half its interval and its contributions where they are
+ * wanted.
+ */
 static bool predict_row(struct predict *predict, const double *row, double *prediction,
                         double *half, struct error *error)
 {
     const struct model *model = predict->model.model;
+    bool clipped;
     *half = 0;
-    if (!model_predict(model, row, prediction, error))
+    if (!model_predict(model, row, prediction, &clipped, error))
         return false;
+    flag_row(predict, FLAG_UNSEEN, !encoding_knows(model->predictor->encoding, row));
+    flag_row(predict, FLAG_EXTRAPOLATING, predictor_extrapolates(model->predictor, row));
+    flag_row(predict, FLAG_CLIPPED, clipped);
     if (predict->options.level > 0)
         *half = model_interval(model, row, predict->options.scale);
     if (predict->options.explained)
         write_contributions(model, row, &predict->contributions);
     return isfinite(*prediction - *half + *half) ||
            error_set(error, ERROR_UNUSABLE, "the interval is beyond the range of a double");
-}
-
-/* Remembers what is to be flagged of row `index`. */
-static void note_flags(struct predict *predict, const double *row, size_t index)
-{
-    const struct predictor *predictor = predict->model.model->predictor;
-    if (!encoding_knows(predictor->encoding, row))
-        buffer_append(&predict->unseen, &index, sizeof index);
-    if (predictor_extrapolates(predictor, row))
-        buffer_append(&predict->extrapolating, &index, sizeof index);
 }
 
 /* A binding to the model's features. */
@@ -218,11 +234,11 @@ static bool predict_query(struct predict *predict, const char *query, struct err
 {
     struct binding *binding = &predict->binding;
     double prediction, half;
+    buffer_clear(&predict->predictions);
     if (!begin_binding(predict, error) || !read_query(predict, query, binding, error) ||
         !binding_end(binding, error) ||
         !predict_row(predict, binding->row, &prediction, &half, error))
         return false;
-    note_flags(predict, binding->row, 0);
     answer_one(predict, prediction, half);
     return true;
 }
@@ -236,11 +252,6 @@ static bool at_index(struct error *error, size_t index)
     return error_set(error, what.kind, "at index %zu: %.450s", index, what.text);
 }
 
-static size_t predicted(const struct predict *predict)
-{
-    return predict->predictions.length / sizeof(double);
-}
-
 static bool keep_prediction(struct predict *predict, const double *row, struct error *error)
 {
     double prediction, half;
@@ -251,13 +262,13 @@ static bool keep_prediction(struct predict *predict, const double *row, struct e
         return error_set(error, ERROR_UNUSABLE, "_explain is for a single row");
     if (!predict_row(predict, row, &prediction, &half, error))
         return false;
-    note_flags(predict, row, predicted(predict));
     buffer_append(&predict->predictions, &prediction, sizeof prediction);
     if (predict->options.level > 0)
         buffer_append(&predict->intervals, &half, sizeof half);
-    return !(predict->predictions.failed || predict->intervals.failed || predict->unseen.failed ||
-             predict->extrapolating.failed || predict->contributions.failed) ||
-           error_memory(error);
+    bool failed = predict->predictions.failed || predict->intervals.failed;
+    for (size_t flag = 0; flag < FLAGS; flag++)
+        failed |= predict->flagged[flag].failed;
+    return !(failed || predict->contributions.failed) || error_memory(error);
 }
 
 static bool predict_object(struct predict *predict, const char *text, size_t length,
@@ -412,8 +423,8 @@ static void write_lists(const struct predict *predict, struct buffer *out)
         buffer_puts(out, i > 0 ? ", " : "");
         write_interval(out, predictions[i], halves[i]);
     }
-    write_flagged("unseen", &predict->unseen, out);
-    write_flagged("extrapolating", &predict->extrapolating, out);
+    for (size_t flag = 0; flag < FLAGS; flag++)
+        write_flagged(flag_names[flag], &predict->flagged[flag], out);
     buffer_puts(out, "]}\n");
 }
 
@@ -559,8 +570,8 @@ static void close_predict(void *context)
     buffer_free(&predict->predictions);
     buffer_free(&predict->intervals);
     buffer_free(&predict->contributions);
-    buffer_free(&predict->unseen);
-    buffer_free(&predict->extrapolating);
+    for (size_t flag = 0; flag < FLAGS; flag++)
+        buffer_free(&predict->flagged[flag]);
     buffer_free(&predict->response.body);
     free(predict);
 }

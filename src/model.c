@@ -104,11 +104,10 @@ void model_free(struct model *model)
     free(model);
 }
 
-bool model_predict(const struct model *model, const double *row, double *prediction,
+bool model_predict(const struct model *model, const double *row, double *prediction, bool *clipped,
                    struct error *error)
 {
-    bool clipped;
-    *prediction = predictor_predict(model->predictor, row, &clipped);
+    *prediction = predictor_predict(model->predictor, row, clipped);
     if (isfinite(*prediction))
         return true;
     return error_set(error, ERROR_UNUSABLE, "the prediction is beyond the range of a double");

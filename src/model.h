@@ -38,8 +38,9 @@ struct model *model_like(const struct model *like, const struct schema *schema,
                          const struct folds_set *rows, struct error *error);
 void model_free(struct model *model); /* NULL is fine */
 
-/* The prediction for a row in the schema's order. ERROR_UNUSABLE when it is beyond the doubles. */
-bool model_predict(const struct model *model, const double *row, double *prediction,
+/* The prediction for a row in the schema's order; *clipped as in predictor.h. ERROR_UNUSABLE when
+ * it is beyond the doubles. */
+bool model_predict(const struct model *model, const double *row, double *prediction, bool *clipped,
                    struct error *error);
 
 /* By how much each feature of the row moves the prediction away from the baseline, which is

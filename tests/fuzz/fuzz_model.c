@@ -16,7 +16,8 @@ static struct model *parse(const struct buffer *text)
 static void check_model(const struct model *model)
 {
     struct buffer written = {0}, again = {0};
-    double row[SCHEMA_FEATURES_MAX], prediction = 0, wanted = 0;
+    double row[SCHEMA_FEATURES_MAX + 1] = {0}, prediction = 0, wanted = 0;
+    bool clipped;
     struct error error;
     model_write(model, &written);
     struct model *copy = parse(&written);
@@ -25,8 +26,8 @@ static void check_model(const struct model *model)
     WANT(same_bytes(&written, &again));
     for (size_t i = 0; i < model->schema->count; i++)
         row[i] = 0.1 * (double)i - 1;
-    WANT(model_predict(model, row, &wanted, &error) ==
-         model_predict(copy, row, &prediction, &error));
+    WANT(model_predict(model, row, &wanted, &clipped, &error) ==
+         model_predict(copy, row, &prediction, &clipped, &error));
     WANT(!isfinite(wanted) || same_double(wanted, prediction));
     model_free(copy);
     buffer_free(&written);

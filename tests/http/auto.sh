@@ -64,6 +64,9 @@ test_answers() {
         "$(jq '.contributions | add' "$SCRATCH/body")" 8
     curl -s -H 'Content-Type: text/csv' --data-binary "@$SCRATCH/questions" "$URL/predict?_interval=0.9" |
         paste "$SCRATCH/answers" - >"$SCRATCH/intervals"
+    check_equal "what would be far beyond the targets is brought back, and flagged" '[true,true]' \
+        "$(curl -s "$URL/predict?cement=5000&slag=0&ash=900&water=10&plasticizer=90&coarse=0&fine=0&age=1" |
+            jq -c '[.clipped, .extrapolating]')"
     covered=$(awk '$1 >= $3 && $1 <= $4 { n++ } END { printf("%d", 100 * n / NR) }' "$SCRATCH/intervals")
     check_equal "nine of ten targets, or more, are in their interval: $covered %" yes \
         "$([ "$covered" -ge 88 ] && echo yes)"

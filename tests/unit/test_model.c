@@ -53,12 +53,13 @@ static void test_new(void)
 {
     struct model *model = make_model(20);
     double prediction, row[] = {1, 3, 2};
+    bool clipped;
     CHECK_INT(20, model->fit->rows);
     CHECK(model->fit->aliased[2] && !model->fit->aliased[0], "c follows from a");
-    CHECK(model_predict(model, row, &prediction, &error), "%s", error.text);
+    CHECK(model_predict(model, row, &prediction, &clipped, &error), "%s", error.text);
     CHECK(fabs(prediction - 1.1) < 1e-15, "%.17g", prediction);
     double huge[] = {1e308, -1e308, 0};
-    CHECK(!model_predict(model, huge, &prediction, &error), "%g", prediction);
+    CHECK(!model_predict(model, huge, &prediction, &clipped, &error), "%g", prediction);
     CHECK_INT(ERROR_UNUSABLE, error.kind);
     model_free(model);
     CHECK(!make_model(0), "nothing to learn from");
@@ -88,7 +89,10 @@ static void test_text(int rows)
                      (FEATURES + 1) * sizeof *read->fit->coefficients) == 0,
               "the coefficients");
         double row[] = {1.0 / 3, 1e-9, 1e9}, a, b;
-        CHECK(model_predict(model, row, &a, &error) && model_predict(read, row, &b, &error), "-");
+        bool clipped;
+        CHECK(model_predict(model, row, &a, &clipped, &error) &&
+                  model_predict(read, row, &b, &clipped, &error),
+              "-");
         CHECK_DOUBLE(a, b);
     }
     model_free(read);
