@@ -103,7 +103,7 @@ check_journal() {
 
 # numbers_of FILE: all figures of a model file, as printed; not when and as what it was made, nor its history
 numbers_of() {
-    jq -c 'del(.version, .created, .events, .crc, .live, .tried)' "$1"
+    jq -c 'del(.version, .created, .events, .crc, .live, .tried, .places, .metric, .distance)' "$1"
 }
 
 # check_replay NAME: DATA's model, of a stopped service, has the figures of one that is built from
