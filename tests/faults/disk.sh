@@ -33,7 +33,7 @@ write_fails() {
     fault action "$4" "$5" "$6" 0 0
     refuses "$name: an event" "$2" "$3" /action -d '{"a":1,"b":1,"target":6}'
     refuses "$name: again" "$2" '' /action -d '[{"_id":"i","a":1,"b":1,"target":6}]'
-    check_equal "$name: predictions" '200 {"prediction": 321, "extrapolating": true}' "$(answer "/predict?a=10&b=100")"
+    check_equal "$name: predictions" '200 {"prediction": 321}' "$(answer "/predict?a=10&b=100")"
     check_equal "$name: what others would take for stored" "$before" "$(whole_batches)"
     recovers "$name"
 }
@@ -65,7 +65,7 @@ test_failed_cut() {
     refuses "neither synced nor cut: an event" 503 'cannot sync' /action -d '{"_id":"cut","a":1,"b":1,"target":6}'
     URL=$second_url refuses "neither synced nor cut: an event at another service" 503 'lock' \
         /action -d '{"a":1,"b":1,"target":6}'
-    check_equal "neither synced nor cut: predictions there" '200 {"prediction": 321, "extrapolating": true}' \
+    check_equal "neither synced nor cut: predictions there" '200 {"prediction": 321}' \
         "$(URL=$second_url answer "/predict?a=10&b=100")"
     no_fault
     wait_until 3 can_write "$second_url"
@@ -90,7 +90,7 @@ test_model() {
         fault action "$call" "$error" "$place" 0 0
         check_equal "$what: an event is stored all the same" "201 {\"seq\": $((before + 1))}" \
             "$(answer /action -d '{"a":1,"b":1,"target":6}')"
-        check_equal "$what: predictions go on" '200 {"prediction": 321, "extrapolating": true}' "$(answer "/predict?a=10&b=100")"
+        check_equal "$what: predictions go on" '200 {"prediction": 321}' "$(answer "/predict?a=10&b=100")"
         no_fault
         wait_until 3 rows_are $((before + 1))
         check_equal "$what is over: the model comes by itself" $((before + 1)) "$(model .rows)"
@@ -105,7 +105,7 @@ build_fails() {
     fault build "$2" "$3" "$4" 0 0
     refuses "$name: a build" "$1" '' /build -X POST
     check_equal "$name: the model stays" "$before" "$(model .version)"
-    check_equal "$name: predictions" '200 {"prediction": 321, "extrapolating": true}' "$(answer "/predict?a=10&b=100")"
+    check_equal "$name: predictions" '200 {"prediction": 321}' "$(answer "/predict?a=10&b=100")"
     check_equal "$name: events" 201 "$(status /action -d '{"a":1,"b":1,"target":6}')"
     recovers "$name"
 }
