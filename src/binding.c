@@ -138,6 +138,10 @@ void binding_text(struct binding *binding, const char *name, const char *text)
         problem(binding, "", name, " is not a number");
         return;
     }
+    if (text[0] == '\0') {
+        bind_missing(binding, name, (size_t)field);
+        return;
+    }
     if (binding->known) {
         binding->row[field] = symbol_code(text, strlen(text));
         snprintf(after, sizeof after, " has no level %s", quote(quoted, text, strlen(text)));

@@ -40,7 +40,7 @@ bool binding_begin(struct binding *binding, const struct schema *schema, bool wi
                    struct error *error);
 void binding_value(struct binding *binding, const char *name, enum binding_value kind,
                    double value);
-/* The same for text, which is the level of a category. */
+/* The same for text, which is the level of a category, or missing where it is empty. */
 void binding_text(struct binding *binding, const char *name, const char *text);
 /* The same for a table's cell, which is a category's code, or NaN, already. */
 void binding_cell(struct binding *binding, const char *name, double cell);

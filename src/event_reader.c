@@ -162,7 +162,7 @@ bool event_reader_next_flat(struct event_reader *reader, const struct schema *sc
     size_t length, used;
     if (reader->body.is_table || reader->ahead || !flat_object_begin(flat, schema, true) ||
         !json_stream_peek(&reader->body.json, &text, &length) ||
-        (used = flat_object_read(flat, text, length)) == 0 || (reader->wants_id && !flat->event.id))
+        (used = flat_object_read(flat, text, length)) == 0 || (reader->exported && !flat->event.id))
         return false;
     json_stream_take(&reader->body.json, used);
     *event = flat->event;
@@ -226,7 +226,7 @@ struct schema *event_reader_schema(const struct event_reader *reader, struct err
     else
         for (const struct json *member = json_first(reader->json); member;
              member = json_next(member)) {
-            if (!tells_kind(member, error))
+            if (!reader->exported && !tells_kind(member, error))
                 return NULL;
             add_feature(&names, json_name(member), json_kind(member) == JSON_STRING);
         }
@@ -295,7 +295,7 @@ static bool take_member_id(struct event_reader *reader, struct event *event, str
     if (!find_option(reader, id_option, &member, error))
         return false;
     if (!member)
-        return !reader->wants_id || error_set(error, ERROR_UNUSABLE, "missing \"_id\"");
+        return !reader->exported || error_set(error, ERROR_UNUSABLE, "missing \"_id\"");
     if (json_kind(member) == JSON_STRING)
         return take_id(reader, json_string(member), strlen(json_string(member)), event, error);
     if (json_kind(member) != JSON_NUMBER || fabs(json_number(member)) > 0x1p53 ||

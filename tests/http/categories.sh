@@ -70,6 +70,29 @@ test_journal() {
     stop_service
 }
 
+# A first event without a level still says that there are levels.
+test_missing_first() {
+    new_data
+    printf 'colour\tsize\ty\nred\t1\t2\nblue\t2\t3\n' >"$DATA/train.txt"
+    start_service MISSING=allow
+    build >/dev/null
+    check_equal "nothing, first" 201 "$(status /action -d '{"colour":null,"size":3,"target":4}')"
+    check_equal "then a level" 201 "$(status /action -d '{"colour":"red","size":3,"target":4}')"
+    kill_service
+    rm -f "$DATA/events.moments"
+    start_service MISSING=allow
+    check_equal "are read again" 201 "$(status /action -d '{"colour":"blue","size":3,"target":4}')"
+    stop_service
+    new_data
+    start_service MISSING=allow
+    answer /action -H 'Content-Type: text/csv' --data-binary $'colour,target\nred,n/a\n,2\nblue,4\n' >/dev/null
+    check_equal "in a table, behind a row that was refused" '[2,1]' "$(jq -c '[.accepted, .rejected]' "$SCRATCH/body")"
+    kill_service
+    start_service MISSING=allow
+    check_equal "are read again, too" 201 "$(status /action -d '{"colour":"red","target":4}')"
+    stop_service
+}
+
 test_order() {
     new_data
     start_service MISSING=allow
@@ -168,4 +191,5 @@ test_refused
 test_unseen
 test_table
 on_files && test_train_file
+on_files && test_missing_first
 check_report http/categories
