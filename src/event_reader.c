@@ -354,9 +354,11 @@ static bool take_cell_id(struct event_reader *reader, struct event *event, struc
 
 static void bind_cells(struct event_reader *reader)
 {
-    for (size_t i = 0; i < table_columns(reader->body.table); i++)
+    const struct table *table = reader->body.table;
+    for (size_t i = 0; i < table_columns(table); i++)
         if (i != reader->id_column && i != reader->weight_column)
-            binding_cell(&reader->binding, table_column_name(reader->body.table, i),
+            binding_cell(&reader->binding, table_column_name(table, i),
+                         table_is_category(table, i) ? CELL_CATEGORY : CELL_NUMBER,
                          reader->cells[i]);
 }
 

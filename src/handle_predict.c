@@ -313,7 +313,7 @@ static bool place_columns(struct predict *predict, const struct table *table, si
         return false;
     for (size_t i = 0; i < table_columns(table); i++) {
         const char *name = table_column_name(table, i);
-        binding_cell(&predict->binding, name, 0);
+        binding_cell(&predict->binding, name, binding_kind(&predict->binding, name), 0);
         place[i] = (size_t)schema_find(schema, name);
     }
     return binding_end(&predict->binding, error);

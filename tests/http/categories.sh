@@ -170,6 +170,20 @@ test_table() {
     stop_service
 }
 
+# Somebody else fixes what is text while a table is read that took it for a number.
+test_meanwhile() {
+    local i
+    new_data
+    start_service
+    { echo colour,target; yes 1,n/a | head -n 100000; echo 7,3; } >"$SCRATCH/table"
+    curl -s "$URL/action" -H 'Content-Type: text/csv' --data-binary "@$SCRATCH/table" >"$SCRATCH/counts" &
+    for ((i = 0; i < 20; i++)); do status /action -d '{"colour":"red","target":4}' >/dev/null; done
+    wait $!
+    check_equal "the rest of the table is refused, or all others" 100001 "$(jq '.rejected + .accepted' "$SCRATCH/counts")"
+    check_equal "one kind of events is stored" 1 "$(journal | jq -c '.colour | type' | sort -u | wc -l)"
+    stop_service
+}
+
 test_train_file() {
     new_data
     paints | jq -r '[.colour, .size, .target] | @tsv' | { printf 'colour\tsize\ty\n'; cat; } | head -9 >"$DATA/train.txt"
@@ -190,6 +204,7 @@ test_online
 test_refused
 test_unseen
 test_table
+test_meanwhile
 on_files && test_train_file
 on_files && test_missing_first
 check_report http/categories
