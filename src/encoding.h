@@ -93,5 +93,13 @@ struct encoding_column {
     double level;    /* 0: of a number */
 };
 struct encoding_column encoding_column(const struct encoding *encoding, size_t j);
+bool encoding_has_column(const struct encoding *encoding, struct encoding_column column);
+
+/* Is that a level of any feature? */
+bool encoding_has_level(const struct encoding *encoding, double level);
+
+/* A copy that lacks the columns of levels and of missing values that are marked; no category has a
+ * base. NULL without memory. */
+struct encoding *encoding_without(const struct encoding *encoding, const bool *marked);
 
 #endif

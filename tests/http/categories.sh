@@ -143,6 +143,20 @@ test_refused() {
     stop_service
 }
 
+# What was refused is as if it had never come.
+test_no_traces() {
+    new_data
+    { printf 'colour\tsize\ty\n'; seq 256 | sed 's/.*/c&\t&\t&/'; } >"$DATA/train.txt"
+    start_service MODEL=linear
+    build >/dev/null
+    status /action -d '{"colour":"c1","size":3,"target":4}' >/dev/null
+    refuses "a level too many beside the train file" 422 256 /action -d '{"colour":"new","size":3,"target":4}'
+    check_equal "another event" 201 "$(status /action -d '{"colour":"c1","size":3,"target":4}')"
+    refuses "brings no refused level" 422 new '/predict?colour=new&size=3'
+    check_equal "into the model" 256 "$(model '.levels.colour | length')"
+    stop_service
+}
+
 test_unseen() {
     new_data
     start_service UNSEEN=base
@@ -207,4 +221,5 @@ test_table
 test_meanwhile
 on_files && test_train_file
 on_files && test_missing_first
+on_files && test_no_traces
 check_report http/categories
