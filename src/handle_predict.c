@@ -186,6 +186,10 @@ static bool predict_row(struct predict *predict, const double *row, double *pred
     if (predict->options.explained && model->predictor->count > 0)
         return error_set(error, ERROR_UNUSABLE,
                          "there are no contributions: the model is not linear in the features");
+    if (predict->options.explained && !model_has_means(model))
+        return error_set(error, ERROR_UNUSABLE,
+                         "there are no contributions: the model is of an earlier version, POST "
+                         "/build for one that has them");
     if (predict->options.explained)
         write_contributions(model, row, &predict->contributions);
     return isfinite(*prediction - *half + *half) ||

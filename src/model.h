@@ -42,8 +42,11 @@ void model_free(struct model *model); /* NULL is fine */
 bool model_predict(const struct model *model, const double *row, double *prediction,
                    struct error *error);
 
+/* Are the means known? In a model that was written before there were any they are not. */
+bool model_has_means(const struct model *model);
+
 /* By how much feature j of the row moves the prediction away from the mean of the targets learnt:
- * all of them together make the prediction less that mean. */
+ * all of them together make the prediction less that mean. Wants means. */
 double model_contribution(const struct model *model, const double *row, size_t j);
 
 /* Appends the covariance of the coefficients as one JSON object; there must be an inverse. */

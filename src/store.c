@@ -321,7 +321,7 @@ static void judge(struct store *store, const double *row)
     size_t features = store->events->features;
     const struct model *model = store_model(store);
     follow_live(store);
-    if (!model || store->learnt < store->judged ||
+    if (!model || store->learnt < store->judged || !model_has_means(model) ||
         !schema_equal(model->schema, store_schema(store)))
         return;
     live_add(&store->live, row[features], predictor_predict(model->predictor, row, &clipped),
