@@ -217,12 +217,12 @@ struct encoding *encoding_union(const struct encoding *a, const struct encoding 
     bool ok = both != NULL;
     for (size_t j = 0; ok && j < both->features; j++)
         ok = unite(&both->of[j], &b->of[j]);
-    if (!ok) {
-        encoding_free(both);
-        return NULL;
-    }
-    count_columns(both);
-    return both;
+    if (ok)
+        count_columns(both);
+    if (ok && both->columns < ENCODING_ROOM)
+        return both;
+    encoding_free(both);
+    return NULL;
 }
 
 void encoding_set_bases(struct encoding *encoding, const struct encoding *like)

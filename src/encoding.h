@@ -38,7 +38,7 @@ struct encoding {
 /* Without levels yet; `kinds` NULL: all are numbers. NULL without memory, for these four. */
 struct encoding *encoding_new(const enum cell_kind *kinds, size_t features);
 struct encoding *encoding_copy(const struct encoding *encoding);
-/* One that has all columns of both, which are of the same features. */
+/* One that has all columns of both, which are of the same features. NULL, too, beyond the room. */
 struct encoding *encoding_union(const struct encoding *a, const struct encoding *b);
 void encoding_free(struct encoding *encoding); /* NULL is fine */
 
