@@ -225,10 +225,22 @@ static bool add_block_terms(void *own, struct table_block *block, struct error *
     return result == TABLE_END;
 }
 
+/* Can rows bring columns? */
+static bool has_levels(const struct batch *batch)
+{
+    bool any = batch->options & BATCH_MISSING;
+    for (size_t i = 0; i < batch->features; i++)
+        any |= batch->kinds[i] == CELL_CATEGORY;
+    return any;
+}
+
 /* However many there are, they take no more memory than one may, so that a small container will do;
- * and with more than one no row is too wide for all together that was not for its own. */
+ * and with more than one no row is too wide for all together that was not for its own. Only one
+ * where rows bring columns: which row has one too many depends on all rows before it. */
 static size_t count_learners(const struct batch *batch)
 {
+    if (has_levels(batch))
+        return 1;
     size_t room = MOMENTS_MAX_BYTES / moments_bytes_max(batch->features, false);
     return room < 1 ? 1 : room < batch->threads ? room : batch->threads;
 }

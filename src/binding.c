@@ -66,11 +66,15 @@ static long find_field(const struct binding *binding, const char *name)
     return schema_find(binding->schema, name);
 }
 
-enum cell_kind binding_kind(const struct binding *binding, const char *name)
+static enum cell_kind kind_of(const struct binding *binding, long field)
 {
-    long field = find_field(binding, name);
     bool is_feature = field >= 0 && (size_t)field < binding->schema->count;
     return is_feature ? binding->schema->kinds[field] : CELL_NUMBER;
+}
+
+enum cell_kind binding_kind(const struct binding *binding, const char *name)
+{
+    return kind_of(binding, find_field(binding, name));
 }
 
 /* The field of that name, if it is wanted and was not given before; else -1, and it is told. */
@@ -138,6 +142,10 @@ void binding_text(struct binding *binding, const char *name, const char *text)
         problem(binding, "", name, " is not a number");
         return;
     }
+    if (text[0] == '\0') {
+        bind_missing(binding, name, (size_t)field);
+        return;
+    }
     if (binding->known) {
         binding->row[field] = symbol_code(text, strlen(text));
         snprintf(after, sizeof after, " has no level %s", quote(quoted, text, strlen(text)));
@@ -148,7 +156,7 @@ void binding_text(struct binding *binding, const char *name, const char *text)
     }
 }
 
-void binding_cell(struct binding *binding, const char *name, double cell)
+void binding_cell(struct binding *binding, const char *name, enum cell_kind kind, double cell)
 {
     long field = take_field(binding, name);
     if (field < 0)
@@ -156,6 +164,11 @@ void binding_cell(struct binding *binding, const char *name, double cell)
     binding->row[field] = cell;
     if (isnan(cell))
         bind_missing(binding, name, (size_t)field);
+    else if (kind != kind_of(binding, field))
+        problem(binding, "", name,
+                kind == CELL_CATEGORY
+                    ? " is a number, and was taken for text: send the table again"
+                    : " is text, and was taken for a number: send the table again");
 }
 
 static void name_missing(struct binding *binding)

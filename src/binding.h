@@ -40,10 +40,11 @@ bool binding_begin(struct binding *binding, const struct schema *schema, bool wi
                    struct error *error);
 void binding_value(struct binding *binding, const char *name, enum binding_value kind,
                    double value);
-/* The same for text, which is the level of a category. */
+/* The same for text, which is the level of a category, or missing where it is empty. */
 void binding_text(struct binding *binding, const char *name, const char *text);
-/* The same for a table's cell, which is a category's code, or NaN, already. */
-void binding_cell(struct binding *binding, const char *name, double cell);
+/* The same for a table's cell, which has been read as one of that kind: a category's code, or NaN,
+ * already. */
+void binding_cell(struct binding *binding, const char *name, enum cell_kind kind, double cell);
 /* What `name` is wanted to be; CELL_NUMBER if it is no feature. */
 enum cell_kind binding_kind(const struct binding *binding, const char *name);
 /* True when every field was given once and is what it should be: `row` is then complete. Otherwise

@@ -217,12 +217,12 @@ struct encoding *encoding_union(const struct encoding *a, const struct encoding 
     bool ok = both != NULL;
     for (size_t j = 0; ok && j < both->features; j++)
         ok = unite(&both->of[j], &b->of[j]);
-    if (!ok) {
-        encoding_free(both);
-        return NULL;
-    }
-    count_columns(both);
-    return both;
+    if (ok)
+        count_columns(both);
+    if (ok && both->columns < ENCODING_ROOM)
+        return both;
+    encoding_free(both);
+    return NULL;
 }
 
 void encoding_set_bases(struct encoding *encoding, const struct encoding *like)
@@ -283,6 +283,45 @@ struct encoding_column encoding_column(const struct encoding *encoding, size_t j
         if (coding->levels[i] != coding->base && j-- == 0)
             column.level = coding->levels[i];
     return column;
+}
+
+bool encoding_has_level(const struct encoding *encoding, double level)
+{
+    size_t j = 0;
+    while (j < encoding->features && !has_level(&encoding->of[j], level))
+        j++;
+    return j < encoding->features;
+}
+
+bool encoding_has_column(const struct encoding *encoding, struct encoding_column column)
+{
+    const struct coding *coding = &encoding->of[column.feature];
+    if (column.is_missing)
+        return coding->missing;
+    return coding->kind == CELL_NUMBER || has_level(coding, column.level);
+}
+
+struct encoding *encoding_without(const struct encoding *encoding, const bool *marked)
+{
+    struct encoding *copy = encoding_new(NULL, encoding->features);
+    bool ok = copy != NULL;
+    for (size_t j = 0; ok && j < copy->features; j++)
+        copy->of[j].kind = encoding->of[j].kind;
+    for (size_t j = 0; ok && j < encoding->columns; j++) {
+        struct encoding_column column = encoding_column(encoding, j);
+        if (marked[j])
+            continue;
+        if (column.is_missing)
+            copy->of[column.feature].missing = true;
+        else if (column.level > 0)
+            ok = add_level(&copy->of[column.feature], column.level);
+    }
+    if (!ok) {
+        encoding_free(copy);
+        return NULL;
+    }
+    count_columns(copy);
+    return copy;
 }
 
 static bool same_column(struct encoding_column a, struct encoding_column b)

@@ -38,7 +38,7 @@ struct encoding {
 /* Without levels yet; `kinds` NULL: all are numbers. NULL without memory, for these four. */
 struct encoding *encoding_new(const enum cell_kind *kinds, size_t features);
 struct encoding *encoding_copy(const struct encoding *encoding);
-/* One that has all columns of both, which are of the same features. */
+/* One that has all columns of both, which are of the same features. NULL, too, beyond the room. */
 struct encoding *encoding_union(const struct encoding *a, const struct encoding *b);
 void encoding_free(struct encoding *encoding); /* NULL is fine */
 
@@ -93,5 +93,13 @@ struct encoding_column {
     double level;    /* 0: of a number */
 };
 struct encoding_column encoding_column(const struct encoding *encoding, size_t j);
+bool encoding_has_column(const struct encoding *encoding, struct encoding_column column);
+
+/* Is that a level of any feature? */
+bool encoding_has_level(const struct encoding *encoding, double level);
+
+/* A copy that lacks the columns of levels and of missing values that are marked; no category has a
+ * base. NULL without memory. */
+struct encoding *encoding_without(const struct encoding *encoding, const bool *marked);
 
 #endif

@@ -162,7 +162,7 @@ bool event_reader_next_flat(struct event_reader *reader, const struct schema *sc
     size_t length, used;
     if (reader->body.is_table || reader->ahead || !flat_object_begin(flat, schema, true) ||
         !json_stream_peek(&reader->body.json, &text, &length) ||
-        (used = flat_object_read(flat, text, length)) == 0 || (reader->wants_id && !flat->event.id))
+        (used = flat_object_read(flat, text, length)) == 0 || (reader->exported && !flat->event.id))
         return false;
     json_stream_take(&reader->body.json, used);
     *event = flat->event;
@@ -226,7 +226,7 @@ struct schema *event_reader_schema(const struct event_reader *reader, struct err
     else
         for (const struct json *member = json_first(reader->json); member;
              member = json_next(member)) {
-            if (!tells_kind(member, error))
+            if (!reader->exported && !tells_kind(member, error))
                 return NULL;
             add_feature(&names, json_name(member), json_kind(member) == JSON_STRING);
         }
@@ -295,7 +295,7 @@ static bool take_member_id(struct event_reader *reader, struct event *event, str
     if (!find_option(reader, id_option, &member, error))
         return false;
     if (!member)
-        return !reader->wants_id || error_set(error, ERROR_UNUSABLE, "missing \"_id\"");
+        return !reader->exported || error_set(error, ERROR_UNUSABLE, "missing \"_id\"");
     if (json_kind(member) == JSON_STRING)
         return take_id(reader, json_string(member), strlen(json_string(member)), event, error);
     if (json_kind(member) != JSON_NUMBER || fabs(json_number(member)) > 0x1p53 ||
@@ -354,9 +354,11 @@ static bool take_cell_id(struct event_reader *reader, struct event *event, struc
 
 static void bind_cells(struct event_reader *reader)
 {
-    for (size_t i = 0; i < table_columns(reader->body.table); i++)
+    const struct table *table = reader->body.table;
+    for (size_t i = 0; i < table_columns(table); i++)
         if (i != reader->id_column && i != reader->weight_column)
-            binding_cell(&reader->binding, table_column_name(reader->body.table, i),
+            binding_cell(&reader->binding, table_column_name(table, i),
+                         table_is_category(table, i) ? CELL_CATEGORY : CELL_NUMBER,
                          reader->cells[i]);
 }
 

@@ -32,7 +32,8 @@ struct event_reader {
     char time[TIMESTAMP_MAX];
     struct flat_object flat;
     bool expects;  /* has been told what to expect */
-    bool wants_id; /* refuses events without one; false unless set after event_reader_open */
+    bool exported; /* by us: each event has an id, and all that is text is in quotes; false unless
+                      set after event_reader_open */
 };
 
 /* As body_open, or what is wrong with a short body's JSON; to be closed in any case. The reader

@@ -168,7 +168,7 @@ static bool take_time(struct flat_object *flat, struct cursor *cursor)
 static bool take_weight(struct flat_object *flat, struct cursor *cursor)
 {
     double *weight = &flat->row[flat->count + 1];
-    return flat->with_target && *weight == 1 && take_number(cursor, weight) && *weight > 0 &&
+    return flat->with_target && *weight == 0 && take_number(cursor, weight) && *weight > 0 &&
            *weight < INFINITY;
 }
 
@@ -198,7 +198,7 @@ size_t flat_object_read(struct flat_object *flat, const char *text, size_t lengt
     size_t name_length;
     flat->event = (struct event){.row = flat->row};
     flat->row_number++;
-    flat->row[flat->count + 1] = 1;
+    flat->row[flat->count + 1] = 0; /* until there is one */
     if (!take(&cursor, '{'))
         return 0;
     do {
@@ -213,6 +213,8 @@ size_t flat_object_read(struct flat_object *flat, const char *text, size_t lengt
             return 0;
         skip_blanks(&cursor);
     } while (take(&cursor, ','));
+    if (flat->row[flat->count + 1] == 0)
+        flat->row[flat->count + 1] = 1;
     bool all = take(&cursor, '}') && taken == flat->schema->count + flat->with_target;
     return all && cursor.at - text <= JSON_VALUE_MAX ? (size_t)(cursor.at - text) : 0;
 }

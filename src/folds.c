@@ -280,6 +280,25 @@ bool folds_reserve_accepted(struct folds *folds, const double *row, double weigh
                                     columns_of(folds, row, room), weight) == MOMENTS_OK;
 }
 
+/* Only the column of a level, or of what is missing, can be unused. */
+static bool is_unused(const struct folds *folds, size_t j, const struct encoding *other)
+{
+    for (size_t k = 0; k < folds->parts; k++)
+        if (moments_has_positive(folds->moments[k], j))
+            return false;
+    struct encoding_column column = encoding_column(folds->encoding, j);
+    return (column.is_missing || column.level > 0) &&
+           !(other && encoding_has_column(other, column));
+}
+
+bool folds_forget_unused(struct folds *folds, const struct encoding *other)
+{
+    bool unused[ENCODING_ROOM], any = false;
+    for (size_t j = 0; j < folds->encoding->columns; j++)
+        any |= unused[j] = is_unused(folds, j, other);
+    return !any || recode(folds, encoding_without(folds->encoding, unused));
+}
+
 void folds_add(struct folds *folds, const double *row, double weight)
 {
     double room[ENCODING_ROOM];

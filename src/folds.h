@@ -87,6 +87,10 @@ bool folds_reserve_accepted(struct folds *folds, const double *row, double weigh
 void folds_add(struct folds *folds, const double *row, double weight);
 void folds_add_terms(struct folds *folds, const double *row, double weight);
 
+/* Forgets the levels, and that something was missing, where that is in none of the rows and not in
+ * `other` (NULL: nothing is). False without memory: nothing has changed. */
+bool folds_forget_unused(struct folds *folds, const struct encoding *other);
+
 /* into += from: the columns' sums, and those of terms. False without memory, and then `into` is no
  * longer of use. */
 bool folds_merge(struct folds *into, const struct folds *from);

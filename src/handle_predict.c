@@ -212,6 +212,10 @@ static bool predict_row(struct predict *predict, const double *row, double *pred
     flag_row(predict, FLAG_CLIPPED, clipped);
     if (predict->options.level > 0)
         *half = model_interval(model, row, predict->options.scale);
+    if (predict->options.explained && !model_has_means(model))
+        return error_set(error, ERROR_UNUSABLE,
+                         "there are no contributions: the model is of an earlier version, POST "
+                         "/build for one that has them");
     if (predict->options.explained)
         write_contributions(model, row, &predict->contributions);
     return isfinite(*prediction - *half + *half) ||
@@ -327,7 +331,7 @@ static bool place_columns(struct predict *predict, const struct table *table, si
         return false;
     for (size_t i = 0; i < table_columns(table); i++) {
         const char *name = table_column_name(table, i);
-        binding_cell(&predict->binding, name, 0);
+        binding_cell(&predict->binding, name, binding_kind(&predict->binding, name), 0);
         place[i] = (size_t)schema_find(schema, name);
     }
     return binding_end(&predict->binding, error);

@@ -181,7 +181,7 @@ static bool take_level(struct cursor *cursor, double *code)
 static bool take_cell(struct cursor *cursor, enum cell_kind kind, double *cell)
 {
     *cell = NAN;
-    if (take_literal(cursor, "null"))
+    if (take_literal(cursor, kind == CELL_CATEGORY ? "\"\"" : "null"))
         return true;
     return kind == CELL_CATEGORY ? take_level(cursor, cell) : take_number(cursor, cell);
 }

@@ -113,6 +113,11 @@ bool model_predict(const struct model *model, const double *row, double *predict
     return error_set(error, ERROR_UNUSABLE, "the prediction is beyond the range of a double");
 }
 
+bool model_has_means(const struct model *model)
+{
+    return !isnan(model->fit->means[model->fit->features]);
+}
+
 static double linear_contributions(const struct model *model, const double *row,
                                    double *contributions)
 {

@@ -43,11 +43,15 @@ void model_free(struct model *model); /* NULL is fine */
 bool model_predict(const struct model *model, const double *row, double *prediction, bool *clipped,
                    struct error *error);
 
+/* Are the means known? In a model that was written before there were any they are not. */
+bool model_has_means(const struct model *model);
+
 /* By how much each feature of the row moves the prediction away from the baseline, which is
  * returned: all of them together make the prediction less that. Where the model is linear in the
  * columns the baseline is the mean of the targets learnt. A model of terms has the prediction for
  * the middle of all columns, from which the features go to the row together (Friedman 2004, "Paths
- * and consistency in additive cost sharing": the path of Aumann and Shapley), step by step. */
+ * and consistency in additive cost sharing": the path of Aumann and Shapley), step by step. Wants
+ * means. */
 double model_contributions(const struct model *model, const double *row, double *contributions);
 
 /* What the half width of an interval that holds a new target with probability `level` depends on:

@@ -94,7 +94,8 @@ void model_write_inference(const struct model *model, struct buffer *out)
     model_write_figure(out, "variance", model->fit->variance);
     model_write_figure(out, "condition", model->fit->condition);
     model_write_figure(out, "target_mean", model->fit->means[model->fit->features]);
-    write_means(model, out);
+    if (model_has_means(model))
+        write_means(model, out);
     if (!model->fit->inverse)
         return;
     write_coefficients(model, &inference, out);
@@ -114,6 +115,16 @@ static bool parse_numbers(const struct json *list, double *numbers, size_t count
     return list && !item;
 }
 
+/* A model of before there were figures: it predicts, and that is all. */
+static bool parse_bare(struct fit *fit)
+{
+    for (size_t j = 0; j <= fit->features; j++)
+        fit->means[j] = NAN;
+    free(fit->inverse);
+    fit->inverse = NULL;
+    return true;
+}
+
 bool model_parse_inference(struct model *model, const struct json *json)
 {
     struct fit *fit = model->fit;
@@ -121,6 +132,8 @@ bool model_parse_inference(struct model *model, const struct json *json)
     fit->variance = model_parse_figure(json, "variance");
     fit->condition = model_parse_figure(json, "condition");
     fit->means[count] = model_parse_figure(json, "target_mean");
+    if (!model_has_means(model))
+        return parse_bare(fit);
     if (!parse_numbers(json_get_kind(json, "means", JSON_ARRAY), fit->means, count, false))
         return false;
     if (!json_get(json, "inverse")) { /* too many features, or not by least squares */

@@ -137,6 +137,11 @@ size_t moments_features(const struct moments *moments)
     return moments->count - 2;
 }
 
+bool moments_has_positive(const struct moments *moments, size_t j)
+{
+    return !mpn_zero_p(moments_entry(moments, 0, j + 1), (mp_size_t)moments->limbs);
+}
+
 int64_t moments_rows(const struct moments *moments)
 {
     return moments->rows;

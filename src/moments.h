@@ -38,6 +38,9 @@ size_t moments_bytes_max(size_t features, bool weighted);
 size_t moments_features(const struct moments *moments);
 int64_t moments_rows(const struct moments *moments);
 
+/* Is feature j, which is never negative, above 0 in some row? */
+bool moments_has_positive(const struct moments *moments, size_t j);
+
 enum moments_result { MOMENTS_OK, MOMENTS_TOO_WIDE, MOMENTS_NO_MEMORY };
 
 /* Makes the representation wide enough for `row` (features + 1 finite doubles, target last) of that

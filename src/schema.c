@@ -175,11 +175,11 @@ void schema_write(const struct schema *schema, struct buffer *out)
 
 void schema_write_cell(const struct schema *schema, const double *row, size_t j, struct buffer *out)
 {
-    if (isnan(row[j])) {
-        buffer_puts(out, "null");
-    } else if (schema->kinds[j] == CELL_CATEGORY) {
-        const char *text = symbol_text(row[j]);
+    if (schema->kinds[j] == CELL_CATEGORY) {
+        const char *text = isnan(row[j]) ? "" : symbol_text(row[j]);
         json_write_string(out, text, strlen(text));
+    } else if (isnan(row[j])) {
+        buffer_puts(out, "null");
     } else {
         json_write_number(out, row[j]);
     }

@@ -50,7 +50,8 @@ size_t schema_numbers(const struct schema *schema);
 void schema_write(const struct schema *schema, struct buffer *out);
 struct schema *schema_parse(const struct json *array, struct error *error);
 
-/* Appends a row's cell of feature j: a number, a category's text, or null. */
+/* Appends a row's cell of feature j: a number or a category's text; where it is missing null or an
+ * empty text, so that each cell tells which of them its feature is. */
 void schema_write_cell(const struct schema *schema, const double *row, size_t j,
                        struct buffer *out);
 

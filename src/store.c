@@ -3,13 +3,18 @@
 
 #include "json.h"
 #include "places.h"
+#include "symbols.h"
 
 #include <string.h>
 #include <time.h>
 
 #define NO_PLACES "terms.json: these are not the places of terms"
 
-enum { LOCK_WAIT_MS = 10000, LOCK_POLL_MS = 5 };
+enum {
+    LOCK_WAIT_MS = 10000,
+    LOCK_POLL_MS = 5,
+    SYMBOLS_UNUSED_MAX = 1 << 14 /* texts that may be kept of events that were refused */
+};
 
 struct store *store_open(const struct config *config, struct error *error)
 {
@@ -286,13 +291,37 @@ bool store_reserve(struct store *store, const double *row, struct error *error)
            (!store->train.folds || reserve(store, store->train.folds, row, error));
 }
 
+static bool has_level(const struct folds *folds, double code)
+{
+    return folds && encoding_has_level(folds->encoding, code);
+}
+
+static bool is_in_use(void *context, double code)
+{
+    const struct store *store = context;
+    const struct model *model = store_model(store);
+    return has_level(store->events, code) || has_level(store->train.folds, code) ||
+           (model && encoding_has_level(model->predictor->encoding, code));
+}
+
+void store_forget_unstored(struct store *store)
+{
+    struct folds *events = store->events, *train = store->train.folds;
+    if (events)
+        folds_forget_unused(events, NULL);
+    if (train)
+        folds_forget_unused(train, events ? events->encoding : NULL);
+    if (symbols_count() > SYMBOLS_UNUSED_MAX)
+        symbols_forget(is_in_use, store);
+}
+
 static void judge(struct store *store, const double *row)
 {
     bool clipped;
     size_t features = store->events->features;
     const struct model *model = store_model(store);
     follow_live(store);
-    if (!model || store->learnt < store->judged ||
+    if (!model || store->learnt < store->judged || !model_has_means(model) ||
         !schema_equal(model->schema, store_schema(store)))
         return;
     live_add(&store->live, row[features], predictor_predict(model->predictor, row, &clipped),

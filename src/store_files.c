@@ -428,6 +428,7 @@ static bool files_commit(struct store *base, struct error *error)
     buffer_clear(&store->batch_rows);
     store->settled = true;
     store_unset_schema(&store->base);
+    store_forget_unstored(base);
     if (ok && store->base.learnt - store->snapshot_at >= SNAPSHOT_EVERY) {
         struct error late;
         if (!files_snapshot(&store->base, &late))

@@ -79,6 +79,11 @@ void store_write_maps(const struct schema *schema, const struct term_maps *maps,
 bool store_parse_maps(struct store *store, const struct schema *schema, const char *text,
                       size_t length, struct term_maps **maps, struct error *error);
 
+/* To be called when the open batch has been learnt, or has failed: forgets the levels that came
+ * with events which were reserved but not stored. They must neither be predicted nor count. Without
+ * memory they stay until the next time. */
+void store_forget_unstored(struct store *store);
+
 /* Makes room for a row in all sums, so that learning it cannot fail. ERROR_UNUSABLE: they cannot
  * hold it. */
 bool store_reserve(struct store *store, const double *row, struct error *error);

@@ -556,6 +556,7 @@ bool postgres_commit(struct store *base, struct error *error)
     }
     store->settled = true;
     store_unset_schema(base);
+    store_forget_unstored(base);
     return ok;
 }
 

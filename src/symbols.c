@@ -48,17 +48,24 @@ static size_t find(char *const *texts, size_t capacity, double code)
     return place;
 }
 
-static bool grow(void)
+typedef bool is_used(void *context, double code);
+
+/* Moves the texts to a place for so many; those that are not used (NULL: all are) are freed. */
+static bool move(size_t capacity, is_used *used, void *context)
 {
-    size_t capacity = symbols.capacity ? 2 * symbols.capacity : FIRST_CAPACITY;
     char **texts = calloc(capacity, sizeof *texts);
     if (!texts)
         return false;
-    for (size_t i = 0; i < symbols.capacity; i++)
-        if (symbols.texts[i]) {
-            double code = symbol_code(symbols.texts[i], strlen(symbols.texts[i]));
-            texts[find(texts, capacity, code)] = symbols.texts[i];
+    for (size_t i = 0; i < symbols.capacity; i++) {
+        char *text = symbols.texts[i];
+        double code = text ? symbol_code(text, strlen(text)) : 0;
+        if (text && (!used || used(context, code))) {
+            texts[find(texts, capacity, code)] = text;
+        } else if (text) {
+            free(text);
+            symbols.count--;
         }
+    }
     free(symbols.texts);
     symbols.texts = texts;
     symbols.capacity = capacity;
@@ -82,7 +89,8 @@ static bool check_text(const char *text, size_t length, struct error *error)
 /* With the mutex held. */
 static bool keep(const char *text, size_t length, double code, struct error *error)
 {
-    if (2 * (symbols.count + 1) > symbols.capacity && !grow())
+    size_t more = symbols.capacity ? 2 * symbols.capacity : FIRST_CAPACITY;
+    if (2 * (symbols.count + 1) > symbols.capacity && !move(more, NULL, NULL))
         return error_memory(error);
     char **place = &symbols.texts[find(symbols.texts, symbols.capacity, code)];
     if (*place)
@@ -113,4 +121,20 @@ const char *symbol_text(double code)
         symbols.capacity ? symbols.texts[find(symbols.texts, symbols.capacity, code)] : NULL;
     pthread_mutex_unlock(&symbols.mutex);
     return text;
+}
+
+size_t symbols_count(void)
+{
+    pthread_mutex_lock(&symbols.mutex);
+    size_t count = symbols.count;
+    pthread_mutex_unlock(&symbols.mutex);
+    return count;
+}
+
+void symbols_forget(bool (*used)(void *context, double code), void *context)
+{
+    pthread_mutex_lock(&symbols.mutex);
+    if (symbols.capacity > 0)
+        move(symbols.capacity, used, context);
+    pthread_mutex_unlock(&symbols.mutex);
 }

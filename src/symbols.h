@@ -23,7 +23,12 @@ double symbol_code(const char *text, size_t length);
  * control characters, or cannot be told from another text; ERROR_BUSY without memory. */
 bool symbol_keep(const char *text, size_t length, double *code, struct error *error);
 
-/* The text of a code, terminated, for as long as the process lives. NULL: it was not kept. */
+/* The text of a code, terminated, until it is forgotten. NULL: it is not kept. */
 const char *symbol_text(double code);
+
+size_t symbols_count(void);
+/* Forgets the texts whose codes are not in use. No other thread may use any of them meanwhile.
+ * Without memory nothing is forgotten. */
+void symbols_forget(bool (*is_used)(void *context, double code), void *context);
 
 #endif

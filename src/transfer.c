@@ -318,7 +318,7 @@ static bool import_events(struct importer *import, const struct config *config, 
     if (!ok && error->kind == ERROR_SYNTAX) /* an empty journal makes an empty stream */
         return true;
     ok = ok && find_identity(import, error);
-    import->reader.wants_id = true;
+    import->reader.exported = true;
     while (ok && !import->ended) {
         ok = begin_work(import->store, error) && import_batch(import, error);
         if (ok && import->ended)

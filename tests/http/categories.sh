@@ -70,6 +70,29 @@ test_journal() {
     stop_service
 }
 
+# A first event without a level still says that there are levels.
+test_missing_first() {
+    new_data
+    printf 'colour\tsize\ty\nred\t1\t2\nblue\t2\t3\n' >"$DATA/train.txt"
+    start_service MISSING=allow
+    build >/dev/null
+    check_equal "nothing, first" 201 "$(status /action -d '{"colour":null,"size":3,"target":4}')"
+    check_equal "then a level" 201 "$(status /action -d '{"colour":"red","size":3,"target":4}')"
+    kill_service
+    rm -f "$DATA/events.moments"
+    start_service MISSING=allow
+    check_equal "are read again" 201 "$(status /action -d '{"colour":"blue","size":3,"target":4}')"
+    stop_service
+    new_data
+    start_service MISSING=allow
+    answer /action -H 'Content-Type: text/csv' --data-binary $'colour,target\nred,n/a\n,2\nblue,4\n' >/dev/null
+    check_equal "in a table, behind a row that was refused" '[2,1]' "$(jq -c '[.accepted, .rejected]' "$SCRATCH/body")"
+    kill_service
+    start_service MISSING=allow
+    check_equal "are read again, too" 201 "$(status /action -d '{"colour":"red","target":4}')"
+    stop_service
+}
+
 test_order() {
     new_data
     start_service MISSING=allow
@@ -120,6 +143,20 @@ test_refused() {
     stop_service
 }
 
+# What was refused is as if it had never come.
+test_no_traces() {
+    new_data
+    { printf 'colour\tsize\ty\n'; seq 256 | sed 's/.*/c&\t&\t&/'; } >"$DATA/train.txt"
+    start_service MODEL=linear
+    build >/dev/null
+    status /action -d '{"colour":"c1","size":3,"target":4}' >/dev/null
+    refuses "a level too many beside the train file" 422 256 /action -d '{"colour":"new","size":3,"target":4}'
+    check_equal "another event" 201 "$(status /action -d '{"colour":"c1","size":3,"target":4}')"
+    refuses "brings no refused level" 422 new '/predict?colour=new&size=3'
+    check_equal "into the model" 256 "$(model '.levels.colour | length')"
+    stop_service
+}
+
 test_unseen() {
     new_data
     start_service UNSEEN=base
@@ -147,6 +184,20 @@ test_table() {
     stop_service
 }
 
+# Somebody else fixes what is text while a table is read that took it for a number.
+test_meanwhile() {
+    local i
+    new_data
+    start_service
+    { echo colour,target; yes 1,n/a | head -n 100000; echo 7,3; } >"$SCRATCH/table"
+    curl -s "$URL/action" -H 'Content-Type: text/csv' --data-binary "@$SCRATCH/table" >"$SCRATCH/counts" &
+    for ((i = 0; i < 20; i++)); do status /action -d '{"colour":"red","target":4}' >/dev/null; done
+    wait $!
+    check_equal "the rest of the table is refused, or all others" 100001 "$(jq '.rejected + .accepted' "$SCRATCH/counts")"
+    check_equal "one kind of events is stored" 1 "$(journal | jq -c '.colour | type' | sort -u | wc -l)"
+    stop_service
+}
+
 test_train_file() {
     new_data
     paints | jq -r '[.colour, .size, .target] | @tsv' | { printf 'colour\tsize\ty\n'; cat; } | head -9 >"$DATA/train.txt"
@@ -167,5 +218,8 @@ test_online
 test_refused
 test_unseen
 test_table
+test_meanwhile
 on_files && test_train_file
+on_files && test_missing_first
+on_files && test_no_traces
 check_report http/categories

@@ -135,6 +135,24 @@ test_killed() {
         "$(transfer export | jq -r ._id | sort -u | wc -l) $(transfer export | wc -l)"
 }
 
+# What may stand first in a table, but not in an event that a person sends.
+test_text() {
+    local wanted
+    new_data
+    start_service MISSING=allow
+    answer /action -H 'Content-Type: text/csv' --data-binary $'colour,size,target\nred,1,n/a\n7,2,1\n,,2\nred,3,3\n' >/dev/null
+    stop_service
+    wanted=$(contents)
+    transfer export >"$SCRATCH/text"
+    { tail -n 1 "$SCRATCH/text"; head -n 2 "$SCRATCH/text"; } | tac >"$SCRATCH/tacked"
+    for order in text tacked; do
+        new_data
+        transfer import MISSING=allow <"$SCRATCH/$order"
+        check_equal "text, in the order of $order" "import: 3 events stored, 0 were there already" "$(cat "$SAID")"
+        check_equal "the same text" "$wanted" "$(contents)"
+    done
+}
+
 new_data
 FIRST=$DATA
 start_service
@@ -150,5 +168,6 @@ test_back
 stop_service
 ! on_files || test_into_backup
 test_refused
+test_text
 test_killed
 check_report http/transfer

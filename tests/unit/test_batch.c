@@ -142,6 +142,26 @@ static void test_first_error(void)
     }
 }
 
+/* Blocks of rows whose levels are all their own, so that each block by itself keeps to the limits.
+ */
+static void test_many_levels(void)
+{
+    enum { COLUMNS = 8, LEVELS = 59, BLOCKS = 4 };
+    struct buffer text = {0};
+    put_text("test.tsv", "a\tb\tc\td\te\tf\tg\th\n");
+    buffer_puts(&text, "a\tb\tc\td\te\tf\tg\th\ty\n");
+    for (int block = 0; block < BLOCKS; block++)
+        for (size_t start = text.length, i = 0; text.length - start < TABLE_BLOCK_SIZE; i++) {
+            for (size_t j = 0; j < COLUMNS; j++)
+                buffer_printf(&text, "%0100d-%zu\t", block, (i * (j + 1) + j) % LEVELS);
+            buffer_puts(&text, "1\n");
+        }
+    put_file("train.tsv", text.data, text.length);
+    buffer_free(&text);
+    check_error("train.tsv:84: column e has a new value: all features together have too many, at "
+                "most 500");
+}
+
 /* Where the system gives no more threads, those that there are do it all. */
 static void test_no_more_threads(void)
 {
@@ -166,6 +186,7 @@ int main(void)
     test_same_bits();
     test_same_report();
     test_first_error();
+    test_many_levels();
     test_no_more_threads();
     scratch_end();
     return check_report("test_batch");

@@ -40,6 +40,24 @@ static void test_symbols(void)
     CHECK(!symbol_text(symbol_code("never kept", 10)), "what was not kept");
 }
 
+static bool is_red(void *context, double code)
+{
+    (void)context;
+    return code == symbol_code("red", 3);
+}
+
+static void test_forgotten_symbols(void)
+{
+    code_of("red");
+    code_of("green");
+    symbols_forget(is_red, NULL);
+    CHECK_INT(1, symbols_count());
+    CHECK(symbol_text(symbol_code("red", 3)), "what is used is kept");
+    CHECK(!symbol_text(symbol_code("green", 5)), "what is not is forgotten");
+    code_of("green");
+    CHECK_INT(2, symbols_count());
+}
+
 static void test_bad_symbols(void)
 {
     char long_text[SYMBOL_LENGTH_MAX + 2];
@@ -166,6 +184,27 @@ static void test_sums(void)
     folds_free(rest);
 }
 
+/* A level and a gap that were reserved, but no row has. */
+static void test_unused(void)
+{
+    struct folds *folds = folds_new(kinds, FEATURES, 1);
+    double known[FEATURES + 1] = {1, code_of("red"), 2, 3};
+    double new[FEATURES + 1] = {NAN, code_of("mauve"), 2, 3};
+    size_t feature;
+    CHECK(folds_reserve(folds, known, 1, &feature, &error), "%s", error.text);
+    folds_add(folds, known, 1);
+    struct encoding *before = encoding_copy(folds->encoding);
+    CHECK(folds_reserve(folds, new, 1, &feature, &error), "%s", error.text);
+    struct encoding *after = encoding_copy(folds->encoding);
+    CHECK(folds_forget_unused(folds, after), "out of memory");
+    CHECK(encoding_equal(after, folds->encoding), "what others have stays");
+    CHECK(folds_forget_unused(folds, NULL), "out of memory");
+    CHECK(encoding_equal(before, folds->encoding), "else all is as before");
+    encoding_free(before);
+    encoding_free(after);
+    folds_free(folds);
+}
+
 static void test_reorder(void)
 {
     static const size_t from[] = {1, 2, 0}, back[] = {2, 0, 1};
@@ -231,10 +270,12 @@ static void test_json(void)
 int main(void)
 {
     test_symbols();
+    test_forgotten_symbols();
     test_bad_symbols();
     test_columns();
     test_limits();
     test_sums();
+    test_unused();
     test_reorder();
     test_json();
     return check_report("encoding");

@@ -105,6 +105,9 @@ static void test_left_alone(struct flat_object *flat)
                                         "e\":3,\"target\":4}",
                                         "{\"_id\":1,\"_id\":1,\"a\":1,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
                                         "e\":3,\"target\":4}",
+                                        "{\"_weight\":1,\"_weight\":2,"
+                                        "\"a\":1,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
+                                        "e\":3,\"target\":4}",
                                         "{\"a\":1,\"b\":2,\"gr\xC3\xB6\xC3\x9F"
                                         "e\":3,\"target\":4"};
     char text[512];

@@ -100,6 +100,55 @@ static void test_text(int rows)
     buffer_free(&text);
 }
 
+/* As it was written before there were means, intervals and kinds. */
+static const char old_text[] =
+    "{\n"
+    "  \"version\": 2,\n"
+    "  \"created\": \"2026-11-21T09:55:49Z\",\n"
+    "  \"model\": \"linear\",\n"
+    "  \"features\": [\"a\", \"b\"],\n"
+    "  \"target\": \"target\",\n"
+    "  \"rows\": 4,\n"
+    "  \"events\": 0,\n"
+    "  \"rank\": 3,\n"
+    "  \"aliased\": [],\n"
+    "  \"intercept\": -0.2,\n"
+    "  \"coefficients\": {\n"
+    "    \"a\": 0.13333333333333333,\n"
+    "    \"b\": 2.3333333333333335\n"
+    "  },\n"
+    "  \"mse\": 1.6,\n"
+    "  \"r2\": 0.691566265060241,\n"
+    "  \"formula\": \"intercept + sum over the features of coefficient * value; remainder, added "
+    "to the same names, continues the digits of each\",\n"
+    "  \"remainder\": {\n"
+    "    \"intercept\": 1.1102230246251566e-17,\n"
+    "    \"coefficients\": {\n"
+    "      \"a\": 1.8503717077085942e-18,\n"
+    "      \"b\": -1.4802973661668753e-16\n"
+    "    }\n"
+    "  },\n"
+    "  \"crc\": \"71634b53\"\n"
+    "}\n";
+
+static void test_old_text(void)
+{
+    double prediction, row[] = {1, 1};
+    bool clipped;
+    struct model *model = model_parse(old_text, sizeof old_text - 1, &error);
+    if (!CHECK(model, "%s", error.text))
+        return;
+    CHECK(model_predict(model, row, &prediction, &clipped, &error), "%s", error.text);
+    CHECK(fabs(prediction - 34.0 / 15) < 1e-15, "%.17g", prediction);
+    CHECK(!model_has_means(model) && !model->fit->inverse, "there are no figures");
+    struct buffer text = text_of(model);
+    struct model *again = model_parse(text.data, text.length, &error);
+    CHECK(again && !model_has_means(again), "written again: %s", error.text);
+    model_free(again);
+    model_free(model);
+    buffer_free(&text);
+}
+
 static void test_damaged_text(void)
 {
     struct model *model = make_model(9);
@@ -194,6 +243,7 @@ int main(void)
     test_text(1);
     test_text(2);
     test_text(50);
+    test_old_text();
     test_damaged_text();
     test_file();
     test_damaged_file();
