@@ -438,8 +438,8 @@ static void find_texts(struct replica *store, struct buffer *codes, struct buffe
     for (size_t i = 0; i < entry_count(store); i++)
         for (size_t j = 0; j < schema->count; j++) {
             double code = row_of(store, i)[j];
-            if (schema->kinds[j] != CELL_CATEGORY || isnan(code) || has_code(&store->texts, code) ||
-                has_code(&store->new_texts, code))
+            if (entry_of(store, i)->outcome != STORE_ADDED || schema->kinds[j] != CELL_CATEGORY ||
+                isnan(code) || has_code(&store->texts, code) || has_code(&store->new_texts, code))
                 continue;
             buffer_append(&store->new_texts, &code, sizeof code);
             buffer_puts(codes, codes->length ? "," : "{");

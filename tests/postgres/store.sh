@@ -90,6 +90,18 @@ test_secret() {
     stop_service
 }
 
+# Only what is stored brings its levels.
+test_texts() {
+    sql 'CREATE SCHEMA texts' >/dev/null
+    new_data
+    start_service "POSTGRES_URI=$URI?options=-csearch_path%3Dtexts"
+    status /action -d '{"_id":"1","colour":"red","target":1}' >/dev/null
+    refuses "another event with the same id" 409 already /action -d '{"_id":"1","colour":"mauve","target":1}'
+    status /action -d '[{"_id":"1","colour":"mauve","target":1},{"_id":"2","colour":"blue","target":1}]' >/dev/null
+    check_equal "the levels" "blue red" "$(sql 'SELECT text FROM texts.trendline_texts ORDER BY text' | xargs)"
+    stop_service
+}
+
 start_postgres
 new_data
 start_service "POSTGRES_URI=$URI"
@@ -100,4 +112,5 @@ test_tables
 test_extremes
 test_restart
 test_secret
+test_texts
 check_report postgres/store
