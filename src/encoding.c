@@ -67,6 +67,31 @@ struct encoding *encoding_copy(const struct encoding *encoding)
     return copy;
 }
 
+static void drop_levels(struct coding *coding, const bool *unused)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < coding->count; i++)
+        if (!unused[i])
+            coding->levels[kept++] = coding->levels[i];
+    coding->count = kept;
+}
+
+struct encoding *encoding_without(const struct encoding *encoding, const bool *unused)
+{
+    struct encoding *rest = encoding_copy(encoding);
+    size_t used = 0;
+    for (size_t j = 0; rest && j < rest->features; j++) {
+        struct coding *coding = &rest->of[j];
+        size_t columns = columns_of(coding);
+        coding->missing = coding->missing && !unused[used + columns - 1];
+        drop_levels(coding, unused + used);
+        used += columns;
+    }
+    if (rest)
+        count_columns(rest);
+    return rest;
+}
+
 void encoding_free(struct encoding *encoding)
 {
     if (!encoding)

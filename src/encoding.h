@@ -35,11 +35,14 @@ struct encoding {
     struct coding *of;
 };
 
-/* Without levels yet; `kinds` NULL: all are numbers. NULL without memory, for these four. */
+/* Without levels yet; `kinds` NULL: all are numbers. NULL without memory, for these five. */
 struct encoding *encoding_new(const enum cell_kind *kinds, size_t features);
 struct encoding *encoding_copy(const struct encoding *encoding);
 /* One that has all columns of both, which are of the same features. */
 struct encoding *encoding_union(const struct encoding *a, const struct encoding *b);
+/* The same without the columns that are unused (by column), if they are of a level or of what is
+ * missing; where each category has a column for all its levels. */
+struct encoding *encoding_without(const struct encoding *encoding, const bool *unused);
 void encoding_free(struct encoding *encoding); /* NULL is fine */
 
 bool encoding_equal(const struct encoding *a, const struct encoding *b);

@@ -252,21 +252,67 @@ void folds_add(struct folds *folds, const double *row, double weight)
     moments_add(folds->moments[part_of(folds, row)], columns_of(folds, row, room), weight);
 }
 
-void folds_add_terms(struct folds *folds, const double *row, double weight)
+typedef void term_step(struct term_sums *sums, const double *values, int64_t target, double weight);
+
+/* Adds the row's terms, or takes them away. */
+static void step_terms(struct folds *folds, const double *row, double weight, term_step *step)
 {
     const struct term_maps *maps = folds->maps;
-    double values[TERMS_MAX], room[FOLDS_FEATURES_MAX], y = row[folds->features];
+    double values[TERMS_MAX], room[FOLDS_FEATURES_MAX];
     const double *numbers = term_maps_row(maps, folds->encoding, row, room);
     size_t k = part_of(folds, row);
-    int64_t target = term_sums_target(y, term_maps_target(maps));
-    folds->term_rows++;
-    folds->least = y < folds->least ? y : folds->least;
-    folds->greatest = y > folds->greatest ? y : folds->greatest;
+    int64_t target = term_sums_target(row[folds->features], term_maps_target(maps));
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         if (maps->kinds[kind]) {
             terms_values(maps->kinds[kind], numbers, values);
-            term_sums_add(folds->sums[kind][k], values, target, weight);
+            step(folds->sums[kind][k], values, target, weight);
         }
+}
+
+void folds_add_terms(struct folds *folds, const double *row, double weight)
+{
+    double y = row[folds->features];
+    step_terms(folds, row, weight, term_sums_add);
+    folds->term_rows++;
+    folds->least = y < folds->least ? y : folds->least;
+    folds->greatest = y > folds->greatest ? y : folds->greatest;
+}
+
+void folds_subtract(struct folds *folds, const double *row, double weight)
+{
+    double room[ENCODING_ROOM];
+    moments_subtract(folds->moments[part_of(folds, row)], columns_of(folds, row, room), weight);
+}
+
+void folds_subtract_terms(struct folds *folds, const double *row, double weight)
+{
+    double y = row[folds->features];
+    step_terms(folds, row, weight, term_sums_remove);
+    folds->term_rows--;
+    folds->range_left |= y <= folds->least || y >= folds->greatest;
+}
+
+/* Is column j 0 in all rows? */
+static bool is_unused(const struct folds *folds, size_t j)
+{
+    size_t k = 0;
+    while (k < folds->parts && moments_is_zero(folds->moments[k], j))
+        k++;
+    return k == folds->parts;
+}
+
+bool folds_drop_unused(struct folds *folds)
+{
+    bool unused[ENCODING_ROOM];
+    if (folds->encoding->is_plain)
+        return true;
+    for (size_t j = 0; j < folds->encoding->columns; j++)
+        unused[j] = is_unused(folds, j);
+    struct encoding *rest = encoding_without(folds->encoding, unused);
+    if (!rest || !encoding_equal(rest, folds->encoding))
+        return recode(folds, rest);
+    encoding_free(rest);
+    return true;
 }
 
 /* A copy of part k with those columns. */

@@ -50,7 +50,8 @@ struct folds {
     struct term_maps *maps; /* NULL until there are sums of terms */
     struct term_sums *sums[TERMS_KINDS][FOLDS];
     int64_t term_rows;      /* in `sums` */
-    double least, greatest; /* of their targets */
+    double least, greatest; /* of their targets, */
+    bool range_left;        /* and one that was as great or small has been taken away */
 };
 
 /* How many parts folds of so many features have where a model may be chosen. */
@@ -74,6 +75,14 @@ bool folds_reserve(struct folds *folds, const double *row, double weight, size_t
 bool folds_reserve_accepted(struct folds *folds, const double *row, double weight);
 void folds_add(struct folds *folds, const double *row, double weight);
 void folds_add_terms(struct folds *folds, const double *row, double weight);
+
+/* Takes a row that was added away again, as if it had never been, but that its columns stay, and
+ * the range of targets. */
+void folds_subtract(struct folds *folds, const double *row, double weight);
+void folds_subtract_terms(struct folds *folds, const double *row, double weight);
+/* Takes away the columns of levels, and of what is missing, that no row has any more; rows have to
+ * be reserved anew. False without memory: they are all still there. */
+bool folds_drop_unused(struct folds *folds);
 
 /* into += from: the columns' sums, and those of terms. False without memory, and then `into` is no
  * longer of use. */

@@ -67,6 +67,9 @@ enum moments_result moments_merge(struct moments *into, const struct moments *fr
  * without memory. */
 struct moments *moments_arrange(const struct moments *moments, const size_t *map, size_t features);
 
+/* Whether feature j is 0 in all rows. */
+bool moments_is_zero(const struct moments *moments, size_t j);
+
 /* Whether both hold the same sums of as many rows, whatever the representation. */
 bool moments_equal(const struct moments *a, const struct moments *b);
 

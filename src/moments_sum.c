@@ -22,6 +22,11 @@ long moments_sum(const struct moments *moments, size_t j, size_t k, mpz_t out)
            (long)zeros;
 }
 
+bool moments_is_zero(const struct moments *moments, size_t j)
+{
+    return mpn_zero_p(moments_entry(moments, j + 1, j + 1), (mp_size_t)moments->limbs);
+}
+
 bool moments_equal(const struct moments *a, const struct moments *b)
 {
     if (a->count != b->count || a->rows != b->rows)

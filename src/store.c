@@ -165,8 +165,23 @@ static bool take_train_maps(struct store *store, const struct snapshot *train, s
            error_set(error, ERROR_BUSY, "somebody else has begun the terms meanwhile: try again");
 }
 
+/* Whether the rows of the window fit. */
+static bool check_window(const struct store *store, const struct schema *schema,
+                         struct error *error)
+{
+    uint64_t most = WINDOW_BYTES_MAX / (schema_cells(schema) * sizeof(double));
+    return store->config->window <= most ||
+           error_set(error, ERROR_UNUSABLE,
+                     "WINDOW=%llu cannot be used: with %zu features it must be at most %llu, whose "
+                     "rows take %d MB",
+                     (unsigned long long)store->config->window, schema->count,
+                     (unsigned long long)most, WINDOW_BYTES_MAX >> 20);
+}
+
 bool store_set_train(struct store *store, struct snapshot *train, struct error *error)
 {
+    if (train && !check_window(store, train->schema, error))
+        return false;
     if (train && train->folds->maps && !take_train_maps(store, train, error))
         return false;
     return store->methods->set_train(store, train, error);
@@ -241,9 +256,17 @@ bool store_open_shared(struct store *store, struct error *error)
            lock_open(&store->lock, directory, error);
 }
 
-void store_free_shared(struct store *store)
+void store_free_sums(struct store *store)
 {
     folds_free(store->events);
+    window_free(store->window);
+    store->events = NULL;
+    store->window = NULL;
+}
+
+void store_free_shared(struct store *store)
+{
+    store_free_sums(store);
     term_maps_free(store->maps);
     schema_free(store->maps_schema);
     schema_free(store->proposed);
@@ -257,11 +280,23 @@ static bool may_choose(const struct store *store)
     return store->config->may_choose;
 }
 
+static bool start_window(struct store *store, const struct schema *schema, struct error *error)
+{
+    if (store->config->window == 0)
+        return true;
+    if (!check_window(store, schema, error))
+        return false;
+    store->window = window_new(store->config->window, schema_cells(schema));
+    return store->window || error_memory(error);
+}
+
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error)
 {
     if (store->maps && !schema_equal(store->maps_schema, schema))
         drop_maps(store);
-    folds_free(store->events);
+    store_free_sums(store);
+    if (!start_window(store, schema, error))
+        return false;
     store->events =
         folds_new(schema->kinds, schema->count, folds_parts(schema->count, may_choose(store)));
     bool ok = store->events && (!store->maps || folds_begin_terms(store->events, store->maps));
@@ -300,14 +335,52 @@ static void judge(struct store *store, const double *row)
     store->judged = store->learnt + 1;
 }
 
+/* The row moves into the window, and the oldest one out of it and of the sums. */
+static void move_window(struct store *store, const double *row)
+{
+    const double *oldest = window_oldest(store->window);
+    if (oldest) {
+        double weight = oldest[store->events->features + 1];
+        folds_subtract(store->events, oldest, weight);
+        if (store->events->maps)
+            folds_subtract_terms(store->events, oldest, weight);
+        store->has_left = true;
+    }
+    window_add(store->window, row);
+}
+
 void store_learn(struct store *store, const double *row)
 {
     judge(store, row);
     double weight = row[store->events->features + 1];
+    if (store->window)
+        move_window(store, row);
     folds_add(store->events, row, weight);
     if (store->events->maps)
         folds_add_terms(store->events, row, weight);
     store->learnt++;
+}
+
+void store_settle(struct store *store)
+{
+    struct folds *events = store->events;
+    if (!store->has_left)
+        return;
+    if (events->range_left)
+        window_range(store->window, events->features, &events->least, &events->greatest);
+    events->range_left = false;
+    store->has_left = !folds_drop_unused(events); /* without memory they stay a while */
+}
+
+bool store_forgets(const struct store *store)
+{
+    return store->config->window > 0;
+}
+
+int64_t store_forgotten(const struct store *store, int64_t last)
+{
+    int64_t count = (int64_t)store->config->window;
+    return store_forgets(store) && last > count ? last - count : 0;
 }
 
 /* ------------------------------------------------------------------ terms */
@@ -360,9 +433,9 @@ static void drop_maps(struct store *store)
 static bool add_terms(void *context, int64_t seq, const struct event *event, struct error *error)
 {
     struct store *store = context;
-    (void)seq;
     (void)error;
-    folds_add_terms(store->events, event->row, event->row[store->events->features + 1]);
+    if (seq > store_forgotten(store, store->learnt))
+        folds_add_terms(store->events, event->row, event->row[store->events->features + 1]);
     return true;
 }
 

@@ -224,6 +224,14 @@ void term_sums_add(struct term_sums *sums, const double *values, int64_t target,
         add_weighted(sums, values, target, units);
 }
 
+void term_sums_remove(struct term_sums *sums, const double *values, int64_t target, double weight)
+{
+    int64_t units = round_weight(weight);
+    sums->rows--;
+    sums->weight -= units;
+    add_weighted(sums, values, target, -units);
+}
+
 /* to += sign · from. */
 static void add_all(int128 *to, const int128 *from, size_t count, int sign)
 {
