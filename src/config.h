@@ -29,6 +29,7 @@ struct config {
     unsigned rate_limit;       /* requests a second from one address; 0: any number */
     struct secret postgres;    /* POSTGRES_URI: where events and models live; none: in data_dir */
     uint64_t window;           /* WINDOW: how many of the last events count; 0: all */
+    double forget;             /* FORGET: what each event leaves of those before it; 0: all */
     uint64_t id_window;        /* how many of the latest ids are remembered; UINT64_MAX: all */
 };
 

@@ -49,9 +49,13 @@ struct folds {
     struct moments *moments[FOLDS];
     struct term_maps *maps; /* NULL until there are sums of terms */
     struct term_sums *sums[TERMS_KINDS][FOLDS];
-    int64_t term_rows;      /* in `sums` */
-    double least, greatest; /* of their targets, */
-    bool range_left;        /* and one that was as great or small has been taken away */
+    int64_t term_rows;       /* in `sums` */
+    double least, greatest;  /* of their targets, */
+    bool range_left;         /* and one that was as great or small has been taken away */
+    bool forgets;            /* folds_forget may be called */
+    double unit;             /* what a row of weight 1 weighs in the sums: 1, or where there is
+                                forgetting up to 2, so that they are seldom scaled */
+    double effective[FOLDS]; /* with it: rows, those before counting less, in that unit */
 };
 
 /* How many parts folds of so many features have where a model may be chosen. */
@@ -65,6 +69,14 @@ struct folds *folds_of(struct encoding *encoding, size_t parts);
 bool folds_begin_terms(struct folds *folds, struct term_maps *maps);
 void folds_end_terms(struct folds *folds); /* forgets them */
 void folds_free(struct folds *folds);      /* NULL is fine */
+
+/* Forgetting by and by, for folds that have no rows yet. Then all rows so far weigh `factor` (0 to
+ * 1) times as much as those to come, nearly exactly: to about 2^-FOLDS_FORGET_BITS, and in the sums
+ * of terms to a millionth. Of sets, rows are an effective number: Σ λ^(rows added since), rounded.
+ */
+enum { FOLDS_FORGET_BITS = 128 };
+void folds_begin_forgetting(struct folds *folds);
+void folds_forget(struct folds *folds, double factor);
 
 /* Makes room for a row (encoding.h) of that weight (moments.h), so that adding it cannot fail.
  * ERROR_UNUSABLE: it cannot be summed with the others; *feature is the one that the error is about,
@@ -93,7 +105,7 @@ void folds_merge_terms(struct folds *into, struct folds *from);
  * order. False without memory. */
 bool folds_reorder(struct folds *folds, const size_t *from);
 
-int64_t folds_rows(const struct folds *folds);
+int64_t folds_rows(const struct folds *folds); /* that were added, forgotten or not */
 
 /* ---- several folds as one, such as those of a train file and of events */
 

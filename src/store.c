@@ -4,6 +4,7 @@
 #include "json.h"
 #include "places.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -290,6 +291,21 @@ static bool start_window(struct store *store, const struct schema *schema, struc
     return store->window || error_memory(error);
 }
 
+/* Of no rows; `maps` is NULL without terms. NULL without memory. */
+static struct folds *new_folds(const struct store *store, const struct schema *schema,
+                               struct term_maps *maps)
+{
+    struct folds *folds =
+        folds_new(schema->kinds, schema->count, folds_parts(schema->count, may_choose(store)));
+    if (folds && store->config->forget > 0)
+        folds_begin_forgetting(folds);
+    if (folds && maps && !folds_begin_terms(folds, maps)) {
+        folds_free(folds);
+        return NULL;
+    }
+    return folds;
+}
+
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error)
 {
     if (store->maps && !schema_equal(store->maps_schema, schema))
@@ -297,10 +313,8 @@ bool store_start_moments(struct store *store, const struct schema *schema, struc
     store_free_sums(store);
     if (!start_window(store, schema, error))
         return false;
-    store->events =
-        folds_new(schema->kinds, schema->count, folds_parts(schema->count, may_choose(store)));
-    bool ok = store->events && (!store->maps || folds_begin_terms(store->events, store->maps));
-    return ok || error_memory(error);
+    store->events = new_folds(store, schema, store->maps);
+    return store->events || error_memory(error);
 }
 
 static bool reserve(const struct store *store, struct folds *folds, const double *row,
@@ -349,15 +363,22 @@ static void move_window(struct store *store, const double *row)
     window_add(store->window, row);
 }
 
-void store_learn(struct store *store, const double *row)
+static void learn_row(struct store *store, const double *row)
 {
-    judge(store, row);
     double weight = row[store->events->features + 1];
     if (store->window)
         move_window(store, row);
+    if (store->config->forget > 0)
+        folds_forget(store->events, store->config->forget);
     folds_add(store->events, row, weight);
     if (store->events->maps)
         folds_add_terms(store->events, row, weight);
+}
+
+void store_learn(struct store *store, const double *row)
+{
+    judge(store, row);
+    learn_row(store, row);
     store->learnt++;
 }
 
@@ -374,13 +395,21 @@ void store_settle(struct store *store)
 
 bool store_forgets(const struct store *store)
 {
-    return store->config->window > 0;
+    return store->config->window > 0 || store->config->forget > 0;
+}
+
+/* How many events matter. Of those before them FORGET leaves less than 2^-REMEMBERED_BITS. */
+static double remembered(const struct config *config)
+{
+    enum { REMEMBERED_BITS = 48 };
+    return config->forget > 0 ? ceil(REMEMBERED_BITS / -log2(config->forget))
+                              : (double)config->window;
 }
 
 int64_t store_forgotten(const struct store *store, int64_t last)
 {
-    int64_t count = (int64_t)store->config->window;
-    return store_forgets(store) && last > count ? last - count : 0;
+    double count = remembered(store->config);
+    return store_forgets(store) && (double)last > count ? last - (int64_t)count : 0;
 }
 
 /* ------------------------------------------------------------------ terms */
@@ -439,21 +468,50 @@ static bool add_terms(void *context, int64_t seq, const struct event *event, str
     return true;
 }
 
+static bool learn_again(void *context, int64_t seq, const struct event *event, struct error *error)
+{
+    struct store *store = context;
+    if (seq <= store_forgotten(store, store->learnt))
+        return true;
+    if (!store_reserve_accepted(store, event->row))
+        return error_memory(error);
+    learn_row(store, event->row);
+    return true;
+}
+
+/* What is forgotten by and by is so in all sums at once: they are all made anew. */
+static bool remember_terms(struct store *store, struct term_maps *maps, struct error *error)
+{
+    struct folds *before = store->events;
+    store->events = new_folds(store, store_event_schema(store), maps);
+    bool ok = store->events ? store_visit(store, learn_again, store, error) : error_memory(error);
+    folds_free(ok ? before : store->events);
+    if (!ok)
+        store->events = before;
+    return ok;
+}
+
+/* Of what is stored already. */
+static bool begin_terms(struct store *store, struct term_maps *maps, struct error *error)
+{
+    if (store->events->forgets)
+        return remember_terms(store, maps, error);
+    if (folds_begin_terms(store->events, maps) ? store_visit(store, add_terms, store, error)
+                                               : error_memory(error))
+        return true;
+    folds_end_terms(store->events);
+    return false;
+}
+
 /* From now on; and of what is stored already. */
 static bool take_maps(struct store *store, struct term_maps *maps, struct error *error)
 {
-    bool ok = true;
-    if (store->events && store_events(store) > 0) {
-        ok = folds_begin_terms(store->events, maps) || error_memory(error);
-        ok = ok && store_visit(store, add_terms, store, error);
+    if (store->events && store_events(store) > 0 && !begin_terms(store, maps, error)) {
+        term_maps_free(maps);
+        return false;
     }
-    if (ok) {
-        store->maps = maps;
-        return true;
-    }
-    folds_end_terms(store->events);
-    term_maps_free(maps);
-    return false;
+    store->maps = maps;
+    return true;
 }
 
 static bool load_maps(struct store *store, const struct schema *schema, struct error *error)

@@ -72,10 +72,10 @@ void store_learn(struct store *store, const double *row);
 /* After learning, and with no batch open: what no event in the window says any more is not in the
  * sums either. */
 void store_settle(struct store *store);
-/* The event before the first one that the sums can have, where `last` is their last; 0: they have
- * all. Without this they are of all events, and a snapshot of them can be kept. */
-int64_t store_forgotten(const struct store *store, int64_t last);
+/* WINDOW or FORGET: the sums are not of all events alike, and no snapshot of them is kept. */
 bool store_forgets(const struct store *store);
+/* The last event that does not matter any more where `last` is the last of all; 0: all do. */
+int64_t store_forgotten(const struct store *store, int64_t last);
 /* What a model made from the sums as they are now says of the events behind it. */
 void store_stamp(struct store *store, struct model *model);
 /* After catching up: takes part in the terms that somebody has begun meanwhile, or begins them. */
