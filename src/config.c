@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "cores.h"
+#include "number.h"
 #include "schema.h"
 
 #include <ctype.h>
@@ -176,6 +177,36 @@ static bool read_id_window(struct config *config, struct error *error)
     return true;
 }
 
+/* For this and the next: replicas learn events in different orders, and each would forget others.
+ */
+static bool read_window(struct config *config, struct error *error)
+{
+    const char *value = value_of("WINDOW");
+    char allowed[64];
+    config->window = 0;
+    if (value && config->postgres.length > 0)
+        return refuse(error, "WINDOW", value, "unset with " CONFIG_POSTGRES);
+    if (!value || (parse_count(value, &config->window) && config->window >= CONFIG_WINDOW_MIN &&
+                   config->window <= CONFIG_WINDOW_MAX))
+        return true;
+    snprintf(allowed, sizeof allowed, "a number of events from %d to %d", CONFIG_WINDOW_MIN,
+             CONFIG_WINDOW_MAX);
+    return refuse(error, "WINDOW", value, allowed);
+}
+
+static bool read_forget(struct config *config, struct error *error)
+{
+    const char *value = value_of("FORGET");
+    config->forget = 0;
+    if (!value)
+        return true;
+    if (config->window > 0 || config->postgres.length > 0)
+        return refuse(error, "FORGET", value, "unset with WINDOW and with " CONFIG_POSTGRES);
+    return (number_parse(value, strlen(value), &config->forget) == NUMBER_OK &&
+            config->forget > 0 && config->forget < 1) ||
+           refuse(error, "FORGET", value, "a number above 0 and below 1, such as 0.999");
+}
+
 static bool read_rate_limit(struct config *config, struct error *error)
 {
     const char *value = value_of("RATE_LIMIT"), *unit = NULL;
@@ -205,5 +236,6 @@ bool config_read(struct config *config, struct error *error)
            read_learning(config, error) && read_target(error) && read_workers(config, error) &&
            read_size("MAX_BODY", 16u << 20, 1, &config->max_body, error) &&
            read_size("MIN_FREE", 64u << 20, 0, &config->min_free, error) &&
-           read_rate_limit(config, error) && read_id_window(config, error);
+           read_rate_limit(config, error) && read_id_window(config, error) &&
+           read_window(config, error) && read_forget(config, error);
 }

@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The least and the greatest WINDOW. */
+enum { CONFIG_WINDOW_MIN = 10, CONFIG_WINDOW_MAX = 2000000 };
+
 #define CONFIG_POSTGRES "POSTGRES_URI"
 
 struct config {
@@ -25,6 +28,8 @@ struct config {
     uint64_t min_free;         /* bytes of free space below which writes are refused */
     unsigned rate_limit;       /* requests a second from one address; 0: any number */
     struct secret postgres;    /* POSTGRES_URI: where events and models live; none: in data_dir */
+    uint64_t window;           /* WINDOW: how many of the last events count; 0: all */
+    double forget;             /* FORGET: what each event leaves of those before it; 0: all */
     uint64_t id_window;        /* how many of the latest ids are remembered; UINT64_MAX: all */
 };
 

@@ -35,7 +35,7 @@ struct encoding {
     struct coding *of;
 };
 
-/* Without levels yet; `kinds` NULL: all are numbers. NULL without memory, for these four. */
+/* Without levels yet; `kinds` NULL: all are numbers. NULL without memory, for these five. */
 struct encoding *encoding_new(const enum cell_kind *kinds, size_t features);
 struct encoding *encoding_copy(const struct encoding *encoding);
 /* One that has all columns of both, which are of the same features. NULL, too, beyond the room. */

@@ -263,7 +263,7 @@ double fit_error(const struct fit *fit, const struct moments *moments)
     long exponent = moments_sum(moments, 0, 0, sum);
     mpfr_set_z_2exp(product, sum, exponent, MPFR_RNDN);
     mpfr_div(total, total, product, MPFR_RNDN);
-    double rounded = nearest_double(total);
+    double rounded = fmax(nearest_double(total), 0); /* what was forgotten was rounded */
     mpfr_clears(total, product, own, other, NULL);
     mpz_clear(sum);
     return rounded;

@@ -2,6 +2,7 @@
 
 #include "ridge.h"
 
+#include <float.h>
 #include <math.h>
 #include <mpfr.h>
 #include <stdlib.h>
@@ -127,7 +128,8 @@ struct folds *folds_of(struct encoding *encoding, size_t parts)
                             .parts = parts,
                             .encoding = encoding,
                             .least = INFINITY,
-                            .greatest = -INFINITY};
+                            .greatest = -INFINITY,
+                            .unit = 1};
     bool ok = true;
     for (size_t k = 0; ok && k < parts; k++)
         ok = (folds->moments[k] = moments_new(encoding->columns)) != NULL;
@@ -242,10 +244,64 @@ static const double *columns_of(const struct folds *folds, const double *row,
     return encoding_row(folds->encoding, row, NULL, room);
 }
 
+/* ------------------------------------------------------------------ forgetting */
+
+void folds_begin_forgetting(struct folds *folds)
+{
+    folds->forgets = true;
+}
+
+static void scale(struct folds *folds, double factor)
+{
+    for (size_t k = 0; k < folds->parts; k++) {
+        moments_scale(folds->moments[k], factor);
+        folds->effective[k] *= factor;
+        for (size_t kind = 0; kind < TERMS_KINDS; kind++)
+            if (folds->sums[kind][k])
+                term_sums_scale(folds->sums[kind][k], factor);
+    }
+}
+
+/* Instead of letting those before weigh less, those to come weigh more, for a while. */
+void folds_forget(struct folds *folds, double factor)
+{
+    enum { UNIT_MOST = 2 };
+    folds->unit /= factor;
+    if (folds->unit < UNIT_MOST)
+        return;
+    scale(folds, 1 / folds->unit);
+    folds->unit = 1;
+}
+
+static double weight_in(const struct folds *folds, double weight)
+{
+    return fmin(weight * folds->unit, DBL_MAX);
+}
+
+typedef enum moments_result reserve_step(struct moments *moments, const double *row, double weight);
+
+/* Where there is forgetting, for whatever the row will weigh in the sums, and for as much less as
+ * they shall be exact to. */
+static enum moments_result reserve_row(struct folds *folds, const double *row, double weight,
+                                       reserve_step *reserve)
+{
+    int exponent;
+    double room[ENCODING_ROOM];
+    const double *columns = columns_of(folds, row, room);
+    struct moments *moments = folds->moments[part_of(folds, row)];
+    if (!folds->forgets)
+        return reserve(moments, columns, weight);
+    frexp(weight, &exponent);
+    enum moments_result result = reserve(moments, columns, fmin(ldexp(1, exponent), DBL_MAX));
+    double least = ldexp(1, exponent - 1 - FOLDS_FORGET_BITS);
+    return result == MOMENTS_OK && least > 0 ? reserve(moments, columns, least) : result;
+}
+
+/* ------------------------------------------------------------------ rows */
+
 bool folds_reserve(struct folds *folds, const double *row, double weight, size_t *feature,
                    struct error *error)
 {
-    double room[ENCODING_ROOM];
     enum encoding_result extended = extend(folds, row, true, feature);
     if (extended == ENCODING_LEVELS)
         return error_set(error, ERROR_UNUSABLE,
@@ -258,8 +314,7 @@ bool folds_reserve(struct folds *folds, const double *row, double weight, size_t
     *feature = SIZE_MAX;
     if (extended == ENCODING_NO_MEMORY)
         return error_memory(error);
-    switch (moments_reserve(folds->moments[part_of(folds, row)], columns_of(folds, row, room),
-                            weight)) {
+    switch (reserve_row(folds, row, weight, moments_reserve)) {
     case MOMENTS_OK:
         return true;
     case MOMENTS_NO_MEMORY:
@@ -273,11 +328,9 @@ bool folds_reserve(struct folds *folds, const double *row, double weight, size_t
 
 bool folds_reserve_accepted(struct folds *folds, const double *row, double weight)
 {
-    double room[ENCODING_ROOM];
     size_t feature;
     return extend(folds, row, false, &feature) == ENCODING_OK &&
-           moments_reserve_accepted(folds->moments[part_of(folds, row)],
-                                    columns_of(folds, row, room), weight) == MOMENTS_OK;
+           reserve_row(folds, row, weight, moments_reserve_accepted) == MOMENTS_OK;
 }
 
 /* Only the column of a level, or of what is missing, can be unused. */
@@ -303,25 +356,51 @@ void folds_add(struct folds *folds, const double *row, double weight)
 {
     double room[ENCODING_ROOM];
     reach_add(folds->reach, folds->encoding, row);
-    moments_add(folds->moments[part_of(folds, row)], columns_of(folds, row, room), weight);
+    size_t k = part_of(folds, row);
+    moments_add(folds->moments[k], columns_of(folds, row, room), weight_in(folds, weight));
+    folds->effective[k] += folds->unit;
+}
+
+typedef void term_step(struct term_sums *sums, const double *values, int64_t target, double weight);
+
+/* Adds the row's terms, or takes them away. */
+static void step_terms(struct folds *folds, const double *row, double weight, term_step *step)
+{
+    const struct term_maps *maps = folds->maps;
+    double values[TERMS_MAX], room[FOLDS_FEATURES_MAX];
+    const double *numbers = term_maps_row(maps, folds->encoding, row, room);
+    size_t k = part_of(folds, row);
+    int64_t target = term_sums_target(row[folds->features], term_maps_target(maps));
+    for (size_t kind = 0; kind < TERMS_KINDS; kind++)
+        if (maps->kinds[kind]) {
+            terms_values(maps->kinds[kind], numbers, values);
+            step(folds->sums[kind][k], values, target, weight);
+        }
 }
 
 void folds_add_terms(struct folds *folds, const double *row, double weight)
 {
-    const struct term_maps *maps = folds->maps;
-    double values[TERMS_MAX], room[FOLDS_FEATURES_MAX], y = row[folds->features];
-    const double *numbers = term_maps_row(maps, folds->encoding, row, room);
-    size_t k = part_of(folds, row);
-    int64_t target = term_sums_target(y, term_maps_target(maps));
+    double room[FOLDS_FEATURES_MAX], y = row[folds->features];
+    const double *numbers = term_maps_row(folds->maps, folds->encoding, row, room);
+    step_terms(folds, row, weight_in(folds, weight), term_sums_add);
     folds->term_rows++;
-    reach_add_distance(folds->reach, term_maps_distance(maps, numbers));
+    reach_add_distance(folds->reach, term_maps_distance(folds->maps, numbers));
     folds->least = y < folds->least ? y : folds->least;
     folds->greatest = y > folds->greatest ? y : folds->greatest;
-    for (size_t kind = 0; kind < TERMS_KINDS; kind++)
-        if (maps->kinds[kind]) {
-            terms_values(maps->kinds[kind], numbers, values);
-            term_sums_add(folds->sums[kind][k], values, target, weight);
-        }
+}
+
+void folds_subtract(struct folds *folds, const double *row, double weight)
+{
+    double room[ENCODING_ROOM];
+    moments_subtract(folds->moments[part_of(folds, row)], columns_of(folds, row, room), weight);
+}
+
+void folds_subtract_terms(struct folds *folds, const double *row, double weight)
+{
+    double y = row[folds->features];
+    step_terms(folds, row, weight, term_sums_remove);
+    folds->term_rows--;
+    folds->range_left |= y <= folds->least || y >= folds->greatest;
 }
 
 /* A copy of part k with those columns. */
@@ -409,11 +488,24 @@ bool folds_reorder(struct folds *folds, const size_t *from)
 
 /* ------------------------------------------------------------------ several as one */
 
+/* Of some parts; effectively, where there is forgetting. */
+static int64_t some_rows(const struct folds *folds, unsigned parts)
+{
+    int64_t rows = 0;
+    double effective = 0;
+    for (size_t k = 0; k < folds->parts; k++)
+        if (parts & folds_part(k)) {
+            rows += moments_rows(folds->moments[k]);
+            effective += folds->effective[k];
+        }
+    return folds->forgets ? llround(effective / folds->unit) : rows;
+}
+
 int64_t folds_set_rows(const struct folds_set *set, size_t part)
 {
     int64_t rows = 0;
     for (size_t i = 0; i < set->count; i++)
-        rows += moments_rows(set->of[i]->moments[part]);
+        rows += some_rows(set->of[i], folds_part(part));
     return rows;
 }
 
@@ -429,6 +521,7 @@ double folds_set_weight(const struct folds_set *set, size_t part)
     for (size_t i = 0; i < set->count; i++) {
         long exponent = moments_sum(set->of[i]->moments[part], 0, 0, digits);
         mpfr_set_z_2exp(weight, digits, exponent, MPFR_RNDN);
+        mpfr_div_d(weight, weight, set->of[i]->unit, MPFR_RNDN);
         mpfr_add(sum, sum, weight, MPFR_RNDN);
     }
     double rounded = mpfr_get_d(sum, MPFR_RNDN);
@@ -469,14 +562,38 @@ size_t folds_set_columns(const struct folds_set *set)
     return encoding_of(set)->columns;
 }
 
+/* sum += those parts. */
+static bool add_parts(struct moments *sum, const struct folds *folds, unsigned parts,
+                      const struct encoding *encoding)
+{
+    bool ok = true;
+    for (size_t k = 0; ok && k < folds->parts; k++)
+        ok = !(parts & folds_part(k)) || add_part(sum, folds, k, encoding);
+    return ok;
+}
+
+/* The same where there is forgetting: a row of weight 1 that comes now weighs that. */
+static bool add_remembered(struct moments *sum, const struct folds *folds, unsigned parts,
+                           const struct encoding *encoding)
+{
+    struct moments *own = moments_new(encoding->columns);
+    bool ok = own && add_parts(own, folds, parts, encoding);
+    if (ok) {
+        moments_scale(own, 1 / folds->unit);
+        moments_set_rows(own, some_rows(folds, parts));
+        ok = moments_merge(sum, own) == MOMENTS_OK;
+    }
+    moments_free(own);
+    return ok;
+}
+
 struct moments *folds_set_some_moments(const struct folds_set *set, unsigned parts)
 {
     const struct encoding *encoding = encoding_of(set);
     struct moments *sum = moments_new(encoding->columns);
     bool ok = sum != NULL;
-    for (size_t i = 0; i < set->count; i++)
-        for (size_t k = 0; ok && k < set->of[i]->parts; k++)
-            ok = !(parts & folds_part(k)) || add_part(sum, set->of[i], k, encoding);
+    for (size_t i = 0; ok && i < set->count; i++)
+        ok = (set->of[i]->forgets ? add_remembered : add_parts)(sum, set->of[i], parts, encoding);
     if (ok)
         return sum;
     moments_free(sum);
@@ -488,14 +605,38 @@ struct moments *folds_set_moments(const struct folds_set *set)
     return folds_set_some_moments(set, FOLDS_ALL);
 }
 
+static bool add_sums(struct term_sums *sum, const struct folds *folds, enum terms_kind kind,
+                     unsigned parts)
+{
+    for (size_t k = 0; k < folds->parts; k++)
+        if (parts & folds_part(k))
+            term_sums_merge(sum, folds->sums[kind][k]);
+    return true;
+}
+
+static bool add_remembered_sums(struct term_sums *sum, const struct folds *folds,
+                                enum terms_kind kind, unsigned parts)
+{
+    struct term_sums *own = term_sums_new(term_sums_count(sum));
+    bool ok = own && add_sums(own, folds, kind, parts);
+    if (ok) {
+        term_sums_scale(own, 1 / folds->unit);
+        ok = term_sums_set_rows(own, some_rows(folds, parts));
+        term_sums_merge(sum, own);
+    }
+    term_sums_free(own);
+    return ok;
+}
+
 struct term_sums *folds_set_some_sums(const struct folds_set *set, enum terms_kind kind,
                                       unsigned parts)
 {
     struct term_sums *sum = term_sums_new(term_sums_count(set->of[0]->sums[kind][0]));
-    for (size_t i = 0; i < set->count; i++)
-        for (size_t k = 0; sum && k < set->of[i]->parts; k++)
-            if (parts & folds_part(k))
-                term_sums_merge(sum, set->of[i]->sums[kind][k]);
+    for (size_t i = 0; sum && i < set->count; i++)
+        if (!(set->of[i]->forgets ? add_remembered_sums : add_sums)(sum, set->of[i], kind, parts)) {
+            term_sums_free(sum);
+            sum = NULL;
+        }
     return sum;
 }
 

@@ -60,9 +60,14 @@ struct folds {
     struct moments *moments[FOLDS];
     struct term_maps *maps; /* NULL until there are sums of terms */
     struct term_sums *sums[TERMS_KINDS][FOLDS];
-    int64_t term_rows;      /* in `sums` */
-    struct reach *reach;    /* of all rows, its distance of those in `sums`; owned */
-    double least, greatest; /* of their targets */
+    int64_t term_rows;       /* in `sums` */
+    struct reach *reach;     /* of all rows, its distance of those in `sums`; owned */
+    double least, greatest;  /* of their targets, */
+    bool range_left;         /* and one that was as great or small has been taken away */
+    bool forgets;            /* folds_forget may be called */
+    double unit;             /* what a row of weight 1 weighs in the sums: 1, or where there is
+                                forgetting up to 2, so that they are seldom scaled */
+    double effective[FOLDS]; /* with it: rows, those before counting less, in that unit */
 };
 
 /* How many parts folds of so many features have where a model may be chosen. */
@@ -77,6 +82,14 @@ bool folds_begin_terms(struct folds *folds, struct term_maps *maps);
 void folds_end_terms(struct folds *folds); /* forgets them */
 void folds_free(struct folds *folds);      /* NULL is fine */
 
+/* Forgetting by and by, for folds that have no rows yet. Then all rows so far weigh `factor` (0 to
+ * 1) times as much as those to come, nearly exactly: to about 2^-FOLDS_FORGET_BITS, and in the sums
+ * of terms to a millionth. Of sets, rows are an effective number: Σ λ^(rows added since), rounded.
+ */
+enum { FOLDS_FORGET_BITS = 128 };
+void folds_begin_forgetting(struct folds *folds);
+void folds_forget(struct folds *folds, double factor);
+
 /* Makes room for a row (encoding.h) of that weight (moments.h), so that adding it cannot fail.
  * ERROR_UNUSABLE: it cannot be summed with the others; *feature is the one that the error is about,
  * or SIZE_MAX. */
@@ -88,8 +101,13 @@ void folds_add(struct folds *folds, const double *row, double weight);
 void folds_add_terms(struct folds *folds, const double *row, double weight);
 
 /* Forgets the levels, and that something was missing, where that is in none of the rows and not in
- * `other` (NULL: nothing is). False without memory: nothing has changed. */
+ * `other` (NULL: nothing is); rows have to be reserved anew. False without memory: nothing has
+ * changed. */
 bool folds_forget_unused(struct folds *folds, const struct encoding *other);
+/* Takes a row that was added away again, as if it had never been, but that its columns stay, and
+ * the range of targets. */
+void folds_subtract(struct folds *folds, const double *row, double weight);
+void folds_subtract_terms(struct folds *folds, const double *row, double weight);
 
 /* into += from: the columns' sums, and those of terms. False without memory, and then `into` is no
  * longer of use. */
@@ -100,7 +118,7 @@ void folds_merge_terms(struct folds *into, struct folds *from);
  * order. False without memory. */
 bool folds_reorder(struct folds *folds, const size_t *from);
 
-int64_t folds_rows(const struct folds *folds);
+int64_t folds_rows(const struct folds *folds); /* that were added, forgotten or not */
 
 /* ---- several folds as one, such as those of a train file and of events */
 

@@ -8,7 +8,7 @@ void inference_of(const struct fit *fit, struct inference *inference)
 {
     double rows = (double)fit->rows, weight = fit->weight, regressors = (double)fit->rank - 1;
     double freedom = rows - (double)fit->rank;
-    *inference = (struct inference){.freedom = fit->rows - (int64_t)fit->rank,
+    *inference = (struct inference){.freedom = freedom > 0 ? fit->rows - (int64_t)fit->rank : 0,
                                     .deviation = NAN,
                                     .adjusted_r2 = NAN,
                                     .f = NAN,

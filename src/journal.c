@@ -338,6 +338,17 @@ static bool settle_tail(struct journal *journal, struct batch_scan *scan, int64_
     return cut_tail(journal, error);
 }
 
+/* Whether the file reaches to the position, which it did once. */
+static bool check_size(struct journal_position position, uint64_t size, struct error *error)
+{
+    return size >= position.offset ||
+           error_set(error, ERROR_DAMAGED,
+                     JOURNAL_NAME ": has %llu bytes, but its first %lld events took %llu; "
+                                  "restore the file from a copy",
+                     (unsigned long long)size, (long long)position.seq,
+                     (unsigned long long)position.offset);
+}
+
 bool journal_replay(struct journal *journal, int64_t known, journal_visitor *visit, void *context,
                     struct error *error)
 {
@@ -353,12 +364,8 @@ bool journal_replay(struct journal *journal, int64_t known, journal_visitor *vis
                          "put the file back, start again");
     if ((uint64_t)status.st_size == journal->end.offset)
         return true;
-    if ((uint64_t)status.st_size < journal->end.offset)
-        return error_set(error, ERROR_DAMAGED,
-                         JOURNAL_NAME ": has %lld bytes, but its first %lld events took %llu; "
-                                      "restore the file from a copy",
-                         (long long)status.st_size, (long long)journal->end.seq,
-                         (unsigned long long)journal->end.offset);
+    if (!check_size(journal->end, (uint64_t)status.st_size, error))
+        return false;
     struct batch_scan scan = {0};
     enum scan_result result;
     bool ok = true;
@@ -386,6 +393,103 @@ bool journal_visit(struct journal *journal, struct journal_position until, journ
             ok = false;
         }
     buffer_free(&scan.text);
+    return ok;
+}
+
+/* Reads the file from `offset` into scratch until a whole line is there. */
+static const char *fetch_line(struct journal *journal, uint64_t offset, size_t *length,
+                              struct error *error)
+{
+    struct buffer *scratch = &journal->scratch;
+    buffer_clear(scratch);
+    for (;;) {
+        char *room = buffer_reserve(scratch, READ_SIZE / 64);
+        if (!room) {
+            error_memory(error);
+            return NULL;
+        }
+        long got = read_at(journal->fd, room, READ_SIZE / 64, offset + scratch->length);
+        if (got < 0) {
+            error_errno(error, "cannot read " JOURNAL_NAME);
+            return NULL;
+        }
+        if (got == 0) {
+            error_set(error, ERROR_DAMAGED, JOURNAL_NAME ": no line ends behind byte %llu",
+                      (unsigned long long)offset);
+            return NULL;
+        }
+        scratch->length += (size_t)got;
+        const char *newline = memchr(room, '\n', (size_t)got);
+        if (newline) {
+            *length = (size_t)(newline - scratch->data);
+            return scratch->data;
+        }
+    }
+}
+
+/* The end of the first batch that ends with a line that begins behind byte `from`, or where there
+ * is none before `until` that. */
+static bool next_end(struct journal *journal, uint64_t from, struct journal_position until,
+                     struct journal_position *end, struct error *error)
+{
+    struct batch_scan scan = {0};
+    size_t at = 0, batch = 0;
+    bool ok = true;
+    *end = until;
+    journal->end.offset = from; /* where the scan reads */
+    while (ok && from + at < until.offset) {
+        struct line line = line_at(&scan, at);
+        if (!line.ended) {
+            long got = read_more(journal, &scan, error);
+            if (got > 0)
+                continue;
+            ok = got == 0; /* whoever reads on is told */
+            break;
+        }
+        at += line.length + 1;
+        int64_t seq; /* what is left of a line that began before is none, by its checksum */
+        if (line_check(line.text, line.length, &seq, &batch) && batch > 0) {
+            *end = (struct journal_position){.offset = from + at, .seq = seq};
+            break;
+        }
+    }
+    buffer_free(&scan.text);
+    return ok;
+}
+
+/* By halves: the numbers grow with the offsets. */
+static bool find_end(struct journal *journal, struct journal_position until, int64_t seq,
+                     struct journal_position *found, struct error *error)
+{
+    struct journal_position end;
+    uint64_t high = until.offset;
+    *found = (struct journal_position){0};
+    while (high > found->offset + READ_SIZE) {
+        uint64_t middle = found->offset + (high - found->offset) / 2;
+        if (!next_end(journal, middle, until, &end, error))
+            return false;
+        if (end.seq <= seq && end.offset < high)
+            *found = end;
+        else
+            high = middle;
+    }
+    return true;
+}
+
+bool journal_seek(struct journal *journal, struct journal_position until, int64_t seq,
+                  struct error *error)
+{
+    struct stat status;
+    struct journal_position found;
+    size_t length;
+    if (fstat(journal->fd, &status) != 0)
+        return error_errno(error, "cannot look at " JOURNAL_NAME);
+    if (!check_size(until, (uint64_t)status.st_size, error) ||
+        !find_end(journal, until, seq, &found, error))
+        return false;
+    const char *first = fetch_line(journal, 0, &length, error);
+    bool ok = first && take_schema(journal, first, length, error);
+    journal->end = ok ? found : (struct journal_position){0};
     return ok;
 }
 
@@ -461,37 +565,6 @@ bool journal_commit(struct journal *journal, struct error *error)
     }
     journal_discard(journal);
     return ok;
-}
-
-/* Reads the file from `offset` into scratch until a whole line is there. */
-static const char *fetch_line(struct journal *journal, uint64_t offset, size_t *length,
-                              struct error *error)
-{
-    struct buffer *scratch = &journal->scratch;
-    buffer_clear(scratch);
-    for (;;) {
-        char *room = buffer_reserve(scratch, READ_SIZE / 64);
-        if (!room) {
-            error_memory(error);
-            return NULL;
-        }
-        long got = read_at(journal->fd, room, READ_SIZE / 64, offset + scratch->length);
-        if (got < 0) {
-            error_errno(error, "cannot read " JOURNAL_NAME);
-            return NULL;
-        }
-        if (got == 0) {
-            error_set(error, ERROR_DAMAGED, JOURNAL_NAME ": no line ends behind byte %llu",
-                      (unsigned long long)offset);
-            return NULL;
-        }
-        scratch->length += (size_t)got;
-        const char *newline = memchr(room, '\n', (size_t)got);
-        if (newline) {
-            *length = (size_t)(newline - scratch->data);
-            return scratch->data;
-        }
-    }
 }
 
 /* A copy of a line of the open batch, finished: the batch's last line is not. */

@@ -56,6 +56,11 @@ const struct schema *journal_schema(const struct journal *journal);
 /* Fixes it, before the first event. */
 bool journal_set_schema(struct journal *journal, const struct schema *schema, struct error *error);
 
+/* Moves the position back from `until`, which it was once, to the end of a batch not behind event
+ * `seq`, and near to it: what lies before is not read. */
+bool journal_seek(struct journal *journal, struct journal_position until, int64_t seq,
+                  struct error *error);
+
 /* Called for each event of each complete batch, in order; false (with `error` set) ends the replay.
  */
 typedef bool journal_visitor(void *context, const struct journal_event *event, struct error *error);

@@ -3,6 +3,7 @@
 #define TRENDLINE_LIMBS_H
 
 #include <gmp.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* sum += addend, both of `limbs` limbs, least significant first, in two's complement. */
@@ -35,5 +36,16 @@ static inline void limbs_add(mp_limb_t *sum, const mp_limb_t *addend, size_t lim
     limbs_add_portable(sum, addend, limbs);
 #endif
 }
+
+/* A factor from 0 to 1, as digits · 2^-shift. */
+struct limbs_factor {
+    mp_limb_t digits;
+    size_t shift;
+};
+struct limbs_factor limbs_factor_of(double factor);
+
+/* sum = sum · factor, rounded to the nearest; in two's complement, of at most LIMBS_SCALED_MAX. */
+enum { LIMBS_SCALED_MAX = 192 };
+void limbs_scale(mp_limb_t *sum, size_t limbs, struct limbs_factor factor);
 
 #endif

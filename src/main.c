@@ -43,6 +43,8 @@ static const char HELP[] =
     "  TARGET           what events call the target (target)\n"
     "  MISSING          allow: null and empty cells are learnt as missing; refuse (refuse)\n"
     "  UNSEEN           base: levels never learnt are predicted as the base; refuse (refuse)\n"
+    "  WINDOW           how many of the last events are learnt from (all)\n"
+    "  FORGET           what each event leaves of those before it, such as 0.999 (all)\n"
     "  WORKERS          predict processes (the cores allowed, at least 2)\n"
     "  MAX_BODY         largest request body (16m)\n"
     "  MIN_FREE         below this much free space events are refused (64m)\n"

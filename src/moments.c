@@ -425,6 +425,14 @@ void moments_subtract(struct moments *moments, const double *row, double weight)
     moments->rows--;
 }
 
+void moments_scale(struct moments *moments, double factor)
+{
+    struct limbs_factor scaled = limbs_factor_of(factor);
+    mp_limb_t *end = moments->sums + entry_count(moments->count) * moments->limbs;
+    for (mp_limb_t *sum = moments->sums; sum < end; sum += moments->limbs)
+        limbs_scale(sum, moments->limbs, scaled);
+}
+
 /* What of `from` is in the entry `sum`, in units 2^shift times those of `into`. */
 static void add_shifted(mp_limb_t *into, size_t limbs, const mp_limb_t *sum, size_t sum_limbs,
                         size_t shift)

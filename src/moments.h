@@ -2,9 +2,9 @@
  *
  * An event is the row z = (1, x_1 … x_p, y) with a weight w > 0, mostly 1; the moments are
  * S = Σ w z zᵀ over all rows, together with the number of rows. S_00 is Σ w. Each sum is kept as a
- * whole number of units, so nothing is ever rounded: the order of rows, merging of parts, and
- * adding and taking away again cannot change a bit, and a row of weight 2 is the same as two of
- * weight 1, but for the number of rows.
+ * whole number of units, so nothing is ever rounded (but by moments_scale): the order of rows,
+ * merging of parts, and adding and taking away again cannot change a bit, and a row of weight 2 is
+ * the same as two of weight 1, but for the number of rows.
  *
  * Representation: column j has a unit 2^e_j of which every value seen so far is a whole multiple
  * (any double is one), and so have the weights, 2^e_w, so S_jk is a whole multiple of
@@ -60,6 +60,11 @@ enum moments_result moments_reserve_accepted(struct moments *moments, const doub
  * few bits costs what 1 does, one of all 53 six times as much. */
 void moments_add(struct moments *moments, const double *row, double weight);
 void moments_subtract(struct moments *moments, const double *row, double weight);
+
+/* Lets all rows weigh `factor` (0 to 1) times as much: the one thing that rounds, each sum to the
+ * nearest multiple of its unit. So that this is far below what matters, rows must have been
+ * reserved with a weight that is as much smaller. */
+void moments_scale(struct moments *moments, double factor);
 
 /* into += from. Both must have the same number of features. What was accepted is never too wide; on
  * MOMENTS_NO_MEMORY no sum has changed. */

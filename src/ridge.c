@@ -75,6 +75,14 @@ static double mean_of(const struct moments *moments, size_t j, mpz_t number)
     return ldexp(digits / weight, (int)(exponent + unit));
 }
 
+/* Of a column with that mean; none, where there is less than what is left of a constant by
+ * rounding, of its values to doubles or in forgetting. */
+static double real_variance(double variance, double mean)
+{
+    enum { NOISE_BITS = 106 };
+    return variance > ldexp(mean * mean, -NOISE_BITS) ? variance : 0;
+}
+
 bool gram_of_moments(struct gram *gram, const struct moments *moments)
 {
     size_t count = moments_features(moments);
@@ -89,6 +97,8 @@ bool gram_of_moments(struct gram *gram, const struct moments *moments)
         gram->mean[j] = mean_of(moments, j + 1, numbers[0]);
         for (size_t k = j; k <= count; k++)
             covariance_row(gram, j)[k] = covariance_of(moments, j + 1, k + 1, numbers);
+        double *own = &covariance_row(gram, j)[j];
+        *own = real_variance(*own, gram->mean[j]);
     }
     mpz_clears(numbers[0], numbers[1], numbers[2], NULL);
     return true;

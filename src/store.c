@@ -5,6 +5,7 @@
 #include "places.h"
 #include "symbols.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -170,8 +171,23 @@ static bool take_train_maps(struct store *store, const struct snapshot *train, s
            error_set(error, ERROR_BUSY, "somebody else has begun the terms meanwhile: try again");
 }
 
+/* Whether the rows of the window fit. */
+static bool check_window(const struct store *store, const struct schema *schema,
+                         struct error *error)
+{
+    uint64_t most = WINDOW_BYTES_MAX / (schema_cells(schema) * sizeof(double));
+    return store->config->window <= most ||
+           error_set(error, ERROR_UNUSABLE,
+                     "WINDOW=%llu cannot be used: with %zu features it must be at most %llu, whose "
+                     "rows take %d MB",
+                     (unsigned long long)store->config->window, schema->count,
+                     (unsigned long long)most, WINDOW_BYTES_MAX >> 20);
+}
+
 bool store_set_train(struct store *store, struct snapshot *train, struct error *error)
 {
+    if (train && !check_window(store, train->schema, error))
+        return false;
     if (train && train->folds->maps && !take_train_maps(store, train, error))
         return false;
     return store->methods->set_train(store, train, error);
@@ -246,9 +262,17 @@ bool store_open_shared(struct store *store, struct error *error)
            lock_open(&store->lock, directory, error);
 }
 
-void store_free_shared(struct store *store)
+void store_free_sums(struct store *store)
 {
     folds_free(store->events);
+    window_free(store->window);
+    store->events = NULL;
+    store->window = NULL;
+}
+
+void store_free_shared(struct store *store)
+{
+    store_free_sums(store);
     term_maps_free(store->maps);
     schema_free(store->maps_schema);
     schema_free(store->proposed);
@@ -262,15 +286,40 @@ static bool may_choose(const struct store *store)
     return store->config->may_choose;
 }
 
+static bool start_window(struct store *store, const struct schema *schema, struct error *error)
+{
+    if (store->config->window == 0)
+        return true;
+    if (!check_window(store, schema, error))
+        return false;
+    store->window = window_new(store->config->window, schema_cells(schema));
+    return store->window || error_memory(error);
+}
+
+/* Of no rows; `maps` is NULL without terms. NULL without memory. */
+static struct folds *new_folds(const struct store *store, const struct schema *schema,
+                               struct term_maps *maps)
+{
+    struct folds *folds =
+        folds_new(schema->kinds, schema->count, folds_parts(schema->count, may_choose(store)));
+    if (folds && store->config->forget > 0)
+        folds_begin_forgetting(folds);
+    if (folds && maps && !folds_begin_terms(folds, maps)) {
+        folds_free(folds);
+        return NULL;
+    }
+    return folds;
+}
+
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error)
 {
     if (store->maps && !schema_equal(store->maps_schema, schema))
         drop_maps(store);
-    folds_free(store->events);
-    store->events =
-        folds_new(schema->kinds, schema->count, folds_parts(schema->count, may_choose(store)));
-    bool ok = store->events && (!store->maps || folds_begin_terms(store->events, store->maps));
-    return ok || error_memory(error);
+    store_free_sums(store);
+    if (!start_window(store, schema, error))
+        return false;
+    store->events = new_folds(store, schema, store->maps);
+    return store->events || error_memory(error);
 }
 
 static bool reserve(const struct store *store, struct folds *folds, const double *row,
@@ -329,14 +378,67 @@ static void judge(struct store *store, const double *row)
     store->judged = store->learnt + 1;
 }
 
-void store_learn(struct store *store, const double *row)
+/* The row moves into the window, and the oldest one out of it and of the sums. */
+static void move_window(struct store *store, const double *row)
 {
-    judge(store, row);
+    const double *oldest = window_oldest(store->window);
+    if (oldest) {
+        double weight = oldest[store->events->features + 1];
+        folds_subtract(store->events, oldest, weight);
+        if (store->events->maps)
+            folds_subtract_terms(store->events, oldest, weight);
+        store->has_left = true;
+    }
+    window_add(store->window, row);
+}
+
+static void learn_row(struct store *store, const double *row)
+{
     double weight = row[store->events->features + 1];
+    if (store->window)
+        move_window(store, row);
+    if (store->config->forget > 0)
+        folds_forget(store->events, store->config->forget);
     folds_add(store->events, row, weight);
     if (store->events->maps)
         folds_add_terms(store->events, row, weight);
+}
+
+void store_learn(struct store *store, const double *row)
+{
+    judge(store, row);
+    learn_row(store, row);
     store->learnt++;
+}
+
+void store_settle(struct store *store)
+{
+    struct folds *events = store->events;
+    if (!store->has_left)
+        return;
+    if (events->range_left)
+        window_range(store->window, events->features, &events->least, &events->greatest);
+    events->range_left = false;
+    store->has_left = !folds_forget_unused(events, NULL); /* without memory they stay a while */
+}
+
+bool store_forgets(const struct store *store)
+{
+    return store->config->window > 0 || store->config->forget > 0;
+}
+
+/* How many events matter. Of those before them FORGET leaves less than 2^-REMEMBERED_BITS. */
+static double remembered(const struct config *config)
+{
+    enum { REMEMBERED_BITS = 48 };
+    return config->forget > 0 ? ceil(REMEMBERED_BITS / -log2(config->forget))
+                              : (double)config->window;
+}
+
+int64_t store_forgotten(const struct store *store, int64_t last)
+{
+    double count = remembered(store->config);
+    return store_forgets(store) && (double)last > count ? last - (int64_t)count : 0;
 }
 
 /* ------------------------------------------------------------------ terms */
@@ -391,27 +493,56 @@ static void drop_maps(struct store *store)
 static bool add_terms(void *context, int64_t seq, const struct event *event, struct error *error)
 {
     struct store *store = context;
-    (void)seq;
     (void)error;
-    folds_add_terms(store->events, event->row, event->row[store->events->features + 1]);
+    if (seq > store_forgotten(store, store->learnt))
+        folds_add_terms(store->events, event->row, event->row[store->events->features + 1]);
     return true;
+}
+
+static bool learn_again(void *context, int64_t seq, const struct event *event, struct error *error)
+{
+    struct store *store = context;
+    if (seq <= store_forgotten(store, store->learnt))
+        return true;
+    if (!store_reserve_accepted(store, event->row))
+        return error_memory(error);
+    learn_row(store, event->row);
+    return true;
+}
+
+/* What is forgotten by and by is so in all sums at once: they are all made anew. */
+static bool remember_terms(struct store *store, struct term_maps *maps, struct error *error)
+{
+    struct folds *before = store->events;
+    store->events = new_folds(store, store_event_schema(store), maps);
+    bool ok = store->events ? store_visit(store, learn_again, store, error) : error_memory(error);
+    folds_free(ok ? before : store->events);
+    if (!ok)
+        store->events = before;
+    return ok;
+}
+
+/* Of what is stored already. */
+static bool begin_terms(struct store *store, struct term_maps *maps, struct error *error)
+{
+    if (store->events->forgets)
+        return remember_terms(store, maps, error);
+    if (folds_begin_terms(store->events, maps) ? store_visit(store, add_terms, store, error)
+                                               : error_memory(error))
+        return true;
+    folds_end_terms(store->events);
+    return false;
 }
 
 /* From now on; and of what is stored already. */
 static bool take_maps(struct store *store, struct term_maps *maps, struct error *error)
 {
-    bool ok = true;
-    if (store->events && store_events(store) > 0) {
-        ok = folds_begin_terms(store->events, maps) || error_memory(error);
-        ok = ok && store_visit(store, add_terms, store, error);
+    if (store->events && store_events(store) > 0 && !begin_terms(store, maps, error)) {
+        term_maps_free(maps);
+        return false;
     }
-    if (ok) {
-        store->maps = maps;
-        return true;
-    }
-    folds_end_terms(store->events);
-    term_maps_free(maps);
-    return false;
+    store->maps = maps;
+    return true;
 }
 
 static bool load_maps(struct store *store, const struct schema *schema, struct error *error)

@@ -44,8 +44,8 @@ int64_t store_events(const struct store *store); /* how many are stored: the las
 /* The schema of the events alone, or NULL while there are none. */
 const struct schema *store_event_schema(const struct store *store);
 
-/* All rows' sums, train file and events; the store's still, and only until it learns more. False
- * with ERROR_CONFLICT when there is nothing to train on. */
+/* All rows' sums, train file and events (of those in the WINDOW); the store's still, and only until
+ * it learns more. False with ERROR_CONFLICT when there is nothing to train on. */
 bool store_rows(const struct store *store, struct folds_set *rows, struct error *error);
 
 /* Where terms are made from, once that is known and where a model may be chosen; NULL otherwise.

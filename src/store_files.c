@@ -92,9 +92,11 @@ static bool files_unlock(struct store *base)
 /* ------------------------------------------------------------------ catching up */
 
 /* Takes the snapshot of the events' sums if there is a good one: a missing or damaged one only
- * means to read the journal from its beginning. */
+ * means to read the journal from its beginning. It is of all events. */
 static bool load_events(struct files *store, struct snapshot *snapshot, struct error *error)
 {
+    if (store_forgets(&store->base))
+        return true;
     if (snapshot_read(snapshot, store->events_path, error)) {
         if (!store_fits(&store->base, snapshot->folds)) /* of another MODEL */
             snapshot_free(snapshot);
@@ -104,6 +106,25 @@ static bool load_events(struct files *store, struct snapshot *snapshot, struct e
         fprintf(stderr, SNAPSHOT_EVENTS ": %s: making it again from " JOURNAL_NAME "\n",
                 error->text);
     return error->kind == ERROR_ABSENT || error->kind == ERROR_DAMAGED;
+}
+
+static bool visit_event(void *context, const struct journal_event *event, struct error *error);
+
+/* Learns those events up to the last one whose id is known that are not forgotten by then, so that
+ * no snapshot is needed. */
+static bool learn_last(struct files *store, struct journal_position known, struct error *error)
+{
+    struct journal *journal = store->journal;
+    int64_t forgotten = store_forgotten(&store->base, known.seq);
+    store->ids_known = store->snapshot_at = known.seq;
+    if (known.seq == 0)
+        return true;
+    if (!journal_seek(journal, known, forgotten, error))
+        return false;
+    store->base.learnt = journal_position(journal).seq;
+    return (store->base.learnt == 0 ||
+            store_start_moments(&store->base, journal_schema(journal), error)) &&
+           journal_visit(journal, known, visit_event, store, error);
 }
 
 /* Opens journal and ids where the snapshot left off. Without the ids of its events, because their
@@ -117,6 +138,8 @@ static bool open_journal(struct files *store, struct snapshot *snapshot, struct 
     if (!store->ids || !ids_position(store->ids, &known, error))
         return false;
     store->stored = known.seq;
+    if (store_forgets(&store->base))
+        return learn_last(store, known, error);
     if (known.seq < snapshot->position.seq) {
         store->stored = snapshot->position.seq;
         snapshot_free(snapshot);
@@ -136,12 +159,11 @@ static void close_files(struct files *store)
 {
     journal_close(store->journal);
     ids_close(store->ids);
-    folds_free(store->base.events);
+    store_free_sums(&store->base);
     term_maps_free(store->base.maps);
     store->base.maps = NULL;
     store->journal = NULL;
     store->ids = NULL;
-    store->base.events = NULL;
     store->base.learnt = store->snapshot_at = store->ids_known = 0;
 }
 
@@ -257,6 +279,7 @@ static bool files_catch_up(struct store *base, struct error *error)
         !check_complete(store, known, error) || !refresh_train(store, error) ||
         !store_follow_terms(&store->base, error))
         return false;
+    store_settle(&store->base);
     if (store->base.learnt - store->snapshot_at < SNAPSHOT_EVERY)
         return true;
     struct error late;
@@ -421,6 +444,7 @@ static bool files_commit(struct store *base, struct error *error)
                              journal_commit(store->journal, error));
     if (ok && any) {
         learn_batch(store);
+        store_settle(&store->base);
     } else if (!ok) {
         journal_discard(store->journal);
         ids_forget(store->ids, before.offset);
@@ -626,7 +650,7 @@ static bool files_snapshot(struct store *base, struct error *error)
                                 .position = position};
     /* ids first: a snapshot must never be ahead of the ids that its events brought */
     if (!ids_flush(store->ids, position, error) ||
-        !snapshot_write(&snapshot, store->events_path, error))
+        (!store_forgets(&store->base) && !snapshot_write(&snapshot, store->events_path, error)))
         return false;
     store->snapshot_at = position.seq;
     return true;

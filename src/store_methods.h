@@ -5,6 +5,7 @@
 
 #include "model_file.h"
 #include "store.h"
+#include "window.h"
 
 struct store_methods {
     void (*close)(struct store *store); /* not NULL */
@@ -41,10 +42,12 @@ struct store {
     const struct config *config;
     struct lock lock; /* between the processes on one directory */
     struct model_file model;
+    struct window *window;  /* WINDOW: the rows that are in `events`; NULL: all that were learnt */
+    bool has_left;          /* and one has left it since store_settle */
     struct folds *events;   /* sums of the events; NULL while nothing has fixed their features */
     struct term_maps *maps; /* of events and train file; NULL until they are made */
     struct schema *maps_schema; /* the features that were said to be theirs */
-    int64_t learnt;             /* how many events are in `events` */
+    int64_t learnt;             /* the last event in `events` */
     int64_t judged;             /* up to which event `live` is */
     struct live live;           /* how well the model predicted them */
     struct snapshot train;      /* the train file's; schema is NULL when there is none */
@@ -62,9 +65,17 @@ void store_free_shared(struct store *store);
 
 /* Empty sums for events of these features. */
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error);
+void store_free_sums(struct store *store); /* none, again */
 /* Sees how well the current model predicts the next event's row, which must have been reserved,
  * unless whoever published the model has done so; and adds it to the events' sums. */
 void store_learn(struct store *store, const double *row);
+/* After learning, and with no batch open: what no event in the window says any more is not in the
+ * sums either. */
+void store_settle(struct store *store);
+/* WINDOW or FORGET: the sums are not of all events alike, and no snapshot of them is kept. */
+bool store_forgets(const struct store *store);
+/* The last event that does not matter any more where `last` is the last of all; 0: all do. */
+int64_t store_forgotten(const struct store *store, int64_t last);
 /* What a model made from the sums as they are now says of the events behind it. */
 void store_stamp(struct store *store, struct model *model);
 /* After catching up: takes part in the terms that somebody has begun meanwhile, or begins them. */

@@ -224,6 +224,34 @@ void term_sums_add(struct term_sums *sums, const double *values, int64_t target,
         add_weighted(sums, values, target, units);
 }
 
+void term_sums_remove(struct term_sums *sums, const double *values, int64_t target, double weight)
+{
+    int64_t units = round_weight(weight);
+    sums->rows--;
+    sums->weight -= units;
+    add_weighted(sums, values, target, -units);
+}
+
+static void scale_all(int128 *numbers, size_t count, struct limbs_factor factor)
+{
+    for (int128 *number = numbers; number < numbers + count; number++) {
+        mp_limb_t limbs[] = {(mp_limb_t)*number, (mp_limb_t)(*number >> 64)};
+        limbs_scale(limbs, 2, factor);
+        *number = (int128)((unsigned __int128)limbs[1] << 64 | limbs[0]);
+    }
+}
+
+void term_sums_scale(struct term_sums *sums, double factor)
+{
+    struct limbs_factor scaled = limbs_factor_of(factor);
+    term_sums_flush(sums);
+    scale_all(&sums->weight, 1, scaled);
+    scale_all(sums->squares, triangle(sums->count), scaled);
+    scale_all(sums->linear, sums->count + 1, scaled);
+    for (size_t i = 0; i <= sums->count; i++)
+        limbs_scale(sums->targets[i].limbs, 3, scaled);
+}
+
 /* to += sign · from. */
 static void add_all(int128 *to, const int128 *from, size_t count, int sign)
 {

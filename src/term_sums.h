@@ -37,6 +37,12 @@ int64_t term_sums_target(double target, struct place place);
 
 /* Adds a row: its terms' values, as terms_values has them, its target, and its weight, above 0. */
 void term_sums_add(struct term_sums *sums, const double *values, int64_t target, double weight);
+/* Takes a row that was added away again, as exactly. */
+void term_sums_remove(struct term_sums *sums, const double *values, int64_t target, double weight);
+
+/* Lets all rows weigh `factor` (0 to 1) times as much, each sum rounded to a whole number of
+ * units. */
+void term_sums_scale(struct term_sums *sums, double factor);
 
 /* into += from, of as many terms; both are flushed. */
 void term_sums_merge(struct term_sums *into, struct term_sums *from);

@@ -30,6 +30,13 @@ test_bad_values() {
     for value in -1 lots 64x; do stops "MIN_FREE=$value" 16m; done
     for value in -1 fast 1.5 100r/m 1000001; do stops "RATE_LIMIT=$value" 100r/s; done
     for value in 0 -5 all; do stops "ID_WINDOW=$value" unlimited; done
+    for value in 9 2000001 -100 1e3 all; do stops "WINDOW=$value" "from 10 to 2000000"; done
+    for value in 0 1 1.5 -0.5 nan 99%; do stops "FORGET=$value" "above 0 and below 1"; done
+    check_contains "both" "FORGET=0.9 cannot be used: it must be unset with WINDOW" "$(failed_start FORGET=0.9 WINDOW=100)"
+    check_contains "FORGET with a database" "FORGET=0.9 cannot be used: it must be unset with WINDOW and with POSTGRES_URI" \
+        "$(failed_start FORGET=0.9 POSTGRES_URI=postgresql://nobody@127.0.0.1:1/none)"
+    check_contains "WINDOW with a database" "WINDOW=100 cannot be used: it must be unset with POSTGRES_URI" \
+        "$(failed_start WINDOW=100 POSTGRES_URI=postgresql://nobody@127.0.0.1:1/none)"
 }
 
 test_places() {
@@ -54,7 +61,7 @@ test_places() {
 
 test_empty_is_unset() {
     new_data
-    start_service LEARN= MODEL= MISSING= UNSEEN= TARGET= WORKERS= MAX_BODY= MIN_FREE= ID_WINDOW= RATE_LIMIT= TRAIN_FILE_PATH=
+    start_service LEARN= MODEL= MISSING= UNSEEN= TARGET= WORKERS= MAX_BODY= MIN_FREE= ID_WINDOW= WINDOW= FORGET= RATE_LIMIT= TRAIN_FILE_PATH=
     check_equal "an empty variable is as good as none" 200 "$(status /healthz)"
     stop_service
 }

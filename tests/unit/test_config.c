@@ -23,6 +23,8 @@ static void test_defaults(void)
     CHECK_INT(64 << 20, config.min_free);
     CHECK(config.id_window == UINT64_MAX, "all ids are remembered");
     CHECK_INT(0, config.rate_limit);
+    CHECK_INT(0, config.window);
+    CHECK_DOUBLE(0, config.forget);
 }
 
 /* Reads the environment with one variable set; false means refused. */
@@ -66,6 +68,12 @@ static void test_accepted(void)
     CHECK_INT(0, config.rate_limit);
     CHECK(read_with("ID_WINDOW", "unlimited", &config, &error), "%s", error.text);
     CHECK(config.id_window == UINT64_MAX, "all ids are remembered");
+    CHECK(read_with("WINDOW", "10000", &config, &error), "%s", error.text);
+    CHECK_INT(10000, config.window);
+    CHECK(read_with("FORGET", "0.999", &config, &error), "%s", error.text);
+    CHECK_DOUBLE(0.999, config.forget);
+    setenv("WINDOW", "100", 1);
+    CHECK(!config_read(&config, &error), "both");
 }
 
 static void test_sizes(void)
@@ -112,6 +120,13 @@ static void test_refused(void)
         {"MIN_FREE", "99999999999999999999t"},
         {"ID_WINDOW", "0"},
         {"ID_WINDOW", "all"},
+        {"FORGET", "0"},
+        {"FORGET", "1"},
+        {"FORGET", "-0.5"},
+        {"FORGET", "0.9x"},
+        {"WINDOW", "9"},
+        {"WINDOW", "2000001"},
+        {"WINDOW", "ten"},
         {"RATE_LIMIT", "-1"},
         {"RATE_LIMIT", "many"},
         {"RATE_LIMIT", "1.5"},

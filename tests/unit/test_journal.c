@@ -367,6 +367,54 @@ static void test_full_disk(void)
         CHECK_INT(0, WEXITSTATUS(status));
 }
 
+struct seen {
+    int64_t first, last;
+};
+
+static bool see(void *context, const struct journal_event *event, struct error *error)
+{
+    struct seen *seen = context;
+    (void)error;
+    if (seen->first == 0)
+        seen->first = event->seq;
+    seen->last = event->seq;
+    return true;
+}
+
+/* From the end of a batch, not behind any event and not far before it, everything is there. */
+static void test_seek(void)
+{
+    enum { MANY = 900 };
+    int many[MANY + 1] = {0};
+    uint64_t ends[MANY];
+    for (int i = 0; i < MANY; i++)
+        many[i] = i % 17 == 3 ? 300 : 1 + i % 5;
+    write_batches(many, ends);
+    struct journal *journal = journal_open(".", &journal_error);
+    struct seen seen = {0};
+    CHECK(journal_replay(journal, 0, see, &seen, &journal_error), "%s", journal_error.text);
+    struct journal_position until = journal_position(journal);
+    CHECK(until.offset > (1 << 20), "it is longer than what is read at once");
+    journal_close(journal);
+    for (int64_t seq = 0; seq < until.seq; seq += 1 + seq / 6) {
+        seen = (struct seen){0};
+        journal = journal_open(".", &journal_error);
+        CHECK(journal_seek(journal, until, seq, &journal_error), "%s", journal_error.text);
+        struct journal_position at = journal_position(journal);
+        CHECK(at.seq <= seq && seq - at.seq < 4000, "%lld for %lld", (long long)at.seq,
+              (long long)seq);
+        CHECK(journal_visit(journal, until, see, &seen, &journal_error), "%s", journal_error.text);
+        CHECK_INT(at.seq + 1, seen.first);
+        CHECK_INT(until.seq, seen.last);
+        journal_close(journal);
+    }
+    CHECK(truncate(JOURNAL_NAME, 1000) == 0, "cut");
+    journal = journal_open(".", &journal_error);
+    CHECK(!journal_seek(journal, until, 5, &journal_error), "it was longer once");
+    CHECK_INT(ERROR_DAMAGED, journal_error.kind);
+    journal_close(journal);
+}
+
 static void test_open_failures(void)
 {
     CHECK(!journal_open("nowhere", &journal_error), "there is no such directory");
@@ -392,6 +440,7 @@ int main(void)
     test_discard();
     test_file_size_limit();
     test_full_disk();
+    test_seek();
     test_open_failures();
     scratch_end();
     return check_report("journal");

@@ -1,0 +1,219 @@
+#!/usr/bin/env bash
+# Worlds that change: WINDOW learns from the last events alone, to the last bit; FORGET lets each event
+# count less with each that follows.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh source=service.bash
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/service.bash"
+
+# world FIRST LAST: events whose slope is 2 up to the 300th and -1 from there on, of a weight, of a
+# colour that goes out of use
+world() {
+    awk -v first="$1" -v last="$2" 'BEGIN {
+        for (i = first; i <= last; i++)
+            printf "{\"x\": %.17g, \"c\": \"c%d\", \"target\": %.17g, \"_weight\": %s}\n",
+                i * 7919 % 101 / 10, i / 150, (i <= 300 ? 2 : -1) * (i * 7919 % 101 / 10) + i * 31 % 7 / 100,
+                i % 5 ? 1 : 0.3 }'
+}
+
+post() {
+    status /action -H 'Content-Type: application/x-ndjson' --data-binary @- >/dev/null
+}
+
+fingerprint() {
+    curl -s "$URL/model" | jq -c 'del(.created, .crc, .live, .events, .version)'
+}
+
+built() {
+    build >/dev/null
+    fingerprint
+}
+
+# of_last FIRST LAST [NAME=VALUE...]: the model of a service that has seen no others
+of_last() {
+    local first=$1 last=$2 kept=$DATA
+    shift 2
+    new_data
+    cp "$kept/terms.json" "$DATA/" 2>/dev/null
+    start_service "$@"
+    world "$first" "$last" | post
+    built
+    stop_service
+    DATA=$kept
+}
+
+test_follows() {
+    new_data
+    start_service MODEL=linear WINDOW=100
+    world 1 300 | post
+    build >/dev/null
+    check_close "the slope as it was" 2 "$(model .coefficients.x)" 3
+    world 301 399 | post
+    world 400 400 | post
+    check_close "and as it has become" -1 "$(model .coefficients.x)" 3
+    check_equal "of so many rows" 100 "$(model .rows)"
+    check_equal "the last event" 400 "$(model .events)"
+    check_equal "levels as they are" '["c2"]' "$(model .levels.c)"
+    refuses "what has gone" 422 '"c1"' '/predict?x=1&c=c1'
+    stop_service
+    start_service MODEL=linear
+    build >/dev/null
+    check_equal "without it all of them count" '[400,["c0","c1","c2"]]' "$(model '[.rows, .levels.c]')"
+    stop_service
+}
+
+# same_bits NAME=VALUE...: with that model, after whatever has happened
+same_bits() {
+    local of_all
+    new_data
+    start_service WINDOW=120 "$@"
+    world 1 60 | post
+    build >/dev/null
+    world 61 430 | while read -r event; do
+        [ "${event#*: 5}" != "$event" ] && post <<<"$event" || echo "$event" >>"$SCRATCH/rest"
+    done
+    post <"$SCRATCH/rest"
+    rm "$SCRATCH/rest"
+    world 431 440 | while read -r event; do post <<<"$event"; done
+    world 441 600 | post
+    of_all=$(built)
+    check_equal "$1: the events online" "$of_all" "$(fingerprint)"
+    check_equal "$1: as if there had been no others" "$(of_last 481 600 "$@")" "$of_all"
+    stop_service
+    start_service WINDOW=120 "$@"
+    check_equal "$1: after a restart" "$of_all" "$(built)"
+    world 601 610 | post
+    kill_service
+    start_service WINDOW=120 "$@"
+    of_all=$(built)
+    check_equal "$1: after kill -9" "$(of_last 491 610 "$@")" "$of_all"
+    stop_service
+    rm "$DATA/ids.mdb"
+    start_service WINDOW=120 "$@"
+    check_equal "$1: after a replay of all" "$of_all" "$(built)"
+    stop_service
+}
+
+# wide: an event of 40 features
+wide() {
+    awk 'BEGIN { printf "{"; for (i = 0; i < 40; i++) printf "\"f%d\":%d,", i, i; print "\"target\":1}" }'
+}
+
+test_too_large() {
+    local said="WINDOW=1000000 cannot be used: with 40 features it must be at most"
+    new_data
+    start_service
+    wide | post
+    stop_service
+    check_contains "what cannot fit stops the start" "$said" "$(failed_start WINDOW=1000000)"
+    new_data
+    wide | jq -r 'keys_unsorted, map(.) | @tsv' >"$DATA/train.txt"
+    check_contains "also with the train file's features" "$said" "$(failed_start WINDOW=1000000)"
+    rm "$DATA/train.txt"
+    start_service WINDOW=1000000
+    refuses "and refuses the first event" 422 "$said" /action -d "$(wide)"
+    stop_service
+}
+
+# direct FACTOR LAST: slope and intercept of the target on x by weights, computed from the events
+direct() {
+    world 1 "$2" | jq -r '[.x, .target, ._weight] | @tsv' | awk -v factor="$1" '
+        { x[NR] = $1; y[NR] = $2; w[NR] = $3 }
+        END {
+            for (i = NR; i > 0; i--) {
+                v = w[i] * factor ^ (NR - i); s += v; mx += v * x[i]; my += v * y[i]; n += factor ^ (NR - i)
+            }
+            mx /= s; my /= s
+            for (i = NR; i > 0; i--) {
+                v = w[i] * factor ^ (NR - i); xx += v * (x[i] - mx) ^ 2; xy += v * (x[i] - mx) * (y[i] - my)
+            }
+            printf "%.15g %.15g %.15g %.0f\n", xy / xx, my - xy / xx * mx, s, n }'
+}
+
+# agrees NAME FACTOR LAST
+agrees() {
+    local slope intercept weight rows
+    read -r slope intercept weight rows < <(direct "$2" "$3")
+    check_close "$1: the slope" "$slope" "$(model .coefficients.x)" 11
+    check_close "$1: the intercept" "$intercept" "$(model .intercept)" 10
+    check_close "$1: the weight" "$weight" "$(model .weight)" 12
+    check_equal "$1: rows, and degrees of freedom" "[$rows,$((rows - 2))]" "$(model '[.rows, .degrees_of_freedom]')"
+}
+
+without_colour() {
+    world "$@" | jq -c 'del(.c)'
+}
+
+test_forget() {
+    new_data
+    start_service MODEL=linear FORGET=0.98
+    without_colour 1 300 | post
+    build >/dev/null
+    agrees "in bulk" 0.98 300
+    check_close "the slope as it was" 2 "$(model .coefficients.x)" 3
+    without_colour 301 330 | while read -r event; do post <<<"$event"; done
+    agrees "while the world changes" 0.98 330
+    without_colour 331 900 | post
+    agrees "after it" 0.98 900
+    check_close "and as it has become" -1 "$(model .coefficients.x)" 2
+    kill_service
+    start_service MODEL=linear FORGET=0.98
+    without_colour 901 1900 | post
+    agrees "after kill -9" 0.98 1900
+    stop_service
+    rm "$DATA/ids.mdb"
+    start_service MODEL=linear FORGET=0.98
+    build >/dev/null
+    agrees "after a replay" 0.98 1900
+    stop_service
+    start_service MODEL=linear
+    build >/dev/null
+    check_equal "without it all of them count" 1900 "$(model .rows)"
+    stop_service
+}
+
+# with terms: a world that bends the other way
+test_forget_terms() {
+    local kept
+    new_data
+    start_service FORGET=0.99
+    awk 'BEGIN { for (i = 1; i <= 2200; i++) { x = i * 7919 % 101 / 10 - 5
+        printf "{\"x\": %.17g, \"target\": %.17g}\n", x, (i <= 1100 ? 1 : -1) * x * x + i * 31 % 7 / 100 } }' | post
+    build >/dev/null
+    check_equal "terms are chosen" true "$(model '.model != "linear" and .model != "ridge"')"
+    check_equal "of effective rows" 100 "$(model .rows)"
+    kept=$(curl -s "$URL/predict?x=3" | jq .prediction)
+    check_close "the world as it has become" -8.97 "$kept" 2
+    stop_service
+    start_service FORGET=0.99
+    build >/dev/null
+    check_close "after a restart" "$kept" "$(curl -s "$URL/predict?x=3" | jq .prediction)" 5
+    status /action -d '{"x": 3, "target": -9}' >/dev/null
+    check_equal "learnt online" 2201 "$(model .events)"
+    stop_service
+}
+
+# where fewer rows are effective than there are columns there are no errors, and the model is kept
+test_forget_much() {
+    new_data
+    start_service MODEL=linear FORGET=0.3
+    for i in 1 2 3 4 5 6 7 8; do
+        status /action -d "{\"a\":$((i * i)),\"b\":$((i * 5 % 7)),\"c\":$i,\"target\":$((3 * i + 1))}" >/dev/null
+        [ "$i" -ne 5 ] || build >/dev/null
+    done
+    check_equal "no degrees of freedom" '[1,0,null]' "$(model '[.rows, .degrees_of_freedom, .residual_deviation]')"
+    check_close "predictions" 31 "$(curl -s "$URL/predict?a=100&b=1&c=10" | jq .prediction)" 9
+    stop_service
+    start_service MODEL=linear FORGET=0.3
+    check_close "after a restart" 31 "$(curl -s "$URL/predict?a=100&b=1&c=10" | jq .prediction)" 9
+    stop_service
+}
+
+on_files || exit 0
+test_follows
+same_bits MODEL=linear
+same_bits MODEL=auto
+test_too_large
+test_forget
+test_forget_terms
+test_forget_much
+check_report http/forget
