@@ -120,7 +120,7 @@ static enum event_result fetch_object(struct event_reader *reader, struct error 
     enum event_result result = next_value(reader, error);
     if (result != EVENT_FETCHED || json_kind(reader->json) == JSON_OBJECT)
         return result;
-    error_set(error, ERROR_UNUSABLE, "an event must be a JSON object of named numbers");
+    error_set(error, ERROR_UNUSABLE, "an event must be a JSON object of named values");
     return EVENT_REFUSED;
 }
 

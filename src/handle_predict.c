@@ -283,7 +283,7 @@ static bool predict_object(struct predict *predict, const char *text, size_t len
     if (!object)
         return false;
     bool ok = json_kind(object) == JSON_OBJECT ||
-              error_set(error, ERROR_UNUSABLE, "a row must be a JSON object of named numbers");
+              error_set(error, ERROR_UNUSABLE, "a row must be a JSON object of named values");
     if (ok && (ok = begin_binding(predict, error)))
         binding_object(binding, object, false);
     json_free(object);

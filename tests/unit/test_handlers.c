@@ -129,7 +129,7 @@ static void test_bulk(void)
          200,
          "{\"accepted\": 2, \"duplicates\": 1, \"rejected\": 2, \"first_seq\": 1, \"last_seq\": 2, "
          "\"errors\": [{\"index\": 1, \"error\": \"missing \\\"target\\\"\"}, {\"index\": 3, "
-         "\"error\": \"an event must be a JSON object of named numbers\"}]}\n");
+         "\"error\": \"an event must be a JSON object of named values\"}]}\n");
     post_as("application/x-ndjson", "{\"a\":3,\"target\":3}\n", 200,
             "{\"accepted\": 1, \"duplicates\": 0, \"rejected\": 0, \"first_seq\": 3, "
             "\"last_seq\": 3, \"errors\": []}\n");
