@@ -73,6 +73,13 @@ bool learn_read_train(const struct store *store, const struct config *config,
     return true;
 }
 
+/* What is wrong with the train file is the matter of whoever builds. */
+static bool is_conflict(struct error *error)
+{
+    error->kind = ERROR_CONFLICT;
+    return false;
+}
+
 bool learn_take_train(struct store *store, const struct config *config, struct snapshot *train,
                       enum train_news news, struct error *error)
 {
@@ -82,6 +89,7 @@ bool learn_take_train(struct store *store, const struct config *config, struct s
         ok = store_set_train(store, NULL, error);
     else if (news != TRAIN_SAME)
         ok = (!events || train_reorder(train, events, config->train_path, error)) &&
+             (store_fits_train(store, train, error) || is_conflict(error)) &&
              store_set_train(store, train, error);
     snapshot_free(train);
     return ok;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#define NO_PLACES "terms.json: these are not the places of terms"
+#define NO_PLACES "terms.json, trendline_terms: these are not the places of terms"
 
 enum {
     LOCK_WAIT_MS = 10000,
@@ -334,10 +334,34 @@ static bool reserve(const struct store *store, struct folds *folds, const double
     return error_set(error, why.kind, "\"%s\" %s", store_schema(store)->names[feature], why.text);
 }
 
+/* Each keeps to the limits by itself; so must both together. */
+static bool check_union(const struct encoding *a, const struct encoding *b, struct error *error)
+{
+    struct encoding *both = encoding_union(a, b);
+    bool fits = both && both->columns <= ENCODING_COLUMNS_MAX;
+    for (size_t j = 0; fits && j < both->features; j++)
+        fits = both->of[j].count <= ENCODING_LEVELS_MAX;
+    encoding_free(both);
+    return fits || (a->is_plain && b->is_plain) ||
+           error_set(error, ERROR_UNUSABLE,
+                     "the features of the train file and the events have too many different values "
+                     "together: at most %d one of them, and %d columns in all",
+                     ENCODING_LEVELS_MAX, ENCODING_COLUMNS_MAX);
+}
+
+bool store_fits_train(const struct store *store, const struct snapshot *train, struct error *error)
+{
+    const struct folds *events = store_events(store) > 0 ? store->events : NULL;
+    return !events || !train->folds || check_union(events->encoding, train->folds->encoding, error);
+}
+
 bool store_reserve(struct store *store, const double *row, struct error *error)
 {
+    const struct folds *train = store->train.folds;
+    bool is_new = train && !encoding_knows(store->events->encoding, row);
     return reserve(store, store->events, row, error) &&
-           (!store->train.folds || reserve(store, store->train.folds, row, error));
+           (!train || reserve(store, store->train.folds, row, error)) &&
+           (!is_new || check_union(store->events->encoding, train->encoding, error));
 }
 
 static bool has_level(const struct folds *folds, double code)

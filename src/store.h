@@ -98,6 +98,8 @@ bool store_identity(struct store *store, char identity[static STORE_IDENTITY_MAX
 /* ---- the train file's sums */
 
 const struct snapshot *store_train(const struct store *store); /* NULL: none */
+/* Have these and the events together no more levels and columns than there may be? */
+bool store_fits_train(const struct store *store, const struct snapshot *train, struct error *error);
 /* Replaces them (`train` is taken over, its content emptied), or drops them with NULL. */
 bool store_set_train(struct store *store, struct snapshot *train, struct error *error);
 

@@ -211,6 +211,27 @@ test_train_file() {
     stop_service
 }
 
+# levels PREFIX: 240 of them
+levels() {
+    seq 240 | sed "s/.*/$1&/"
+}
+
+test_union() {
+    new_data
+    start_service MODEL=linear
+    levels a | sed 's/.*/{"c":"&","target":1}/' | post >/dev/null
+    build >/dev/null
+    { printf 'c\ty\n'; levels b | sed 's/$/\t2/'; } >"$DATA/train.txt"
+    refuses "too many levels with a train file" 409 "together" /build -X POST
+    { printf 'c\ty\n'; levels b | head -10 | sed 's/$/\t2/'; } >"$DATA/train.txt"
+    check_equal "fewer" 200 "$(build)"
+    seq 10 | sed 's/.*/{"c":"c&","target":1}/' | post >/dev/null
+    check_equal "as many as there is room for" '[6,4]' "$(jq -c '[.accepted, .rejected]' "$SCRATCH/body")"
+    build >/dev/null
+    check_equal "no more are learnt" 256 "$(curl -s "$URL/model" | jq '.levels.c | length')"
+    stop_service
+}
+
 test_r
 test_journal
 test_order
@@ -220,6 +241,7 @@ test_unseen
 test_table
 test_meanwhile
 on_files && test_train_file
+on_files && test_union
 on_files && test_missing_first
 on_files && test_no_traces
 check_report http/categories
