@@ -421,8 +421,10 @@ static void learn_row(struct store *store, const double *row)
     double weight = row[store->events->features + 1];
     if (store->window)
         move_window(store, row);
-    if (store->config->forget > 0)
+    if (store->config->forget > 0) {
         folds_forget(store->events, store->config->forget);
+        store->has_left = true;
+    }
     folds_add(store->events, row, weight);
     if (store->events->maps)
         folds_add_terms(store->events, row, weight);

@@ -184,6 +184,10 @@ static bool learn_event(struct files *store, const struct journal_event *event, 
     /* anew, because a first event of ours that was never stored may have had other features */
     if (store->base.learnt == 0 && !store_start_moments(&store->base, schema, error))
         return false;
+    /* what is new takes the place of what has gone, or there may be no room for all there ever was
+     */
+    if (!encoding_knows(store->base.events->encoding, event->event.row))
+        store_settle(&store->base);
     if (!store_reserve_accepted(&store->base, event->event.row))
         return error_memory(error);
     store_learn(&store->base, event->event.row);

@@ -43,7 +43,7 @@ struct store {
     struct lock lock; /* between the processes on one directory */
     struct model_file model;
     struct window *window;  /* WINDOW: the rows that are in `events`; NULL: all that were learnt */
-    bool has_left;          /* and one has left it since store_settle */
+    bool has_left;          /* since store_settle a row has left it, or may have been forgotten */
     struct folds *events;   /* sums of the events; NULL while nothing has fixed their features */
     struct term_maps *maps; /* of events and train file; NULL until they are made */
     struct schema *maps_schema; /* the features that were said to be theirs */
@@ -69,8 +69,8 @@ void store_free_sums(struct store *store); /* none, again */
 /* Sees how well the current model predicts the next event's row, which must have been reserved,
  * unless whoever published the model has done so; and adds it to the events' sums. */
 void store_learn(struct store *store, const double *row);
-/* After learning, and with no batch open: what no event in the window says any more is not in the
- * sums either. */
+/* After learning, and with no batch open: what no event says any more that is not forgotten is not
+ * in the sums either. */
 void store_settle(struct store *store);
 /* WINDOW or FORGET: the sums are not of all events alike, and no snapshot of them is kept. */
 bool store_forgets(const struct store *store);

@@ -22,18 +22,22 @@ struct wide {
     mp_limb_t limbs[3];
 };
 
+/* Rows of weight 1 that are not yet in the sums, and sums in units of 1. */
+struct block {
+    double *values;
+    size_t rows;
+    int128 *targets;
+    int64_t *linear;
+};
+
 struct term_sums {
-    size_t count, stride; /* of terms; of a row in the block: a multiple of TILE_COLUMNS */
+    size_t count, stride; /* of terms; of a row in a block: a multiple of TILE_COLUMNS */
     int64_t rows;
     int128 weight;
-    int128 *squares;      /* the upper triangle of the terms' products, by rows */
-    struct wide *targets; /* target times term; the last: target squared */
-    int128 *linear;       /* terms; the last: the target */
-    /* rows of weight 1 that are not yet in the three above, and in units of 1 */
-    double *block;
-    size_t block_rows;
-    int128 *block_targets;
-    int64_t *block_linear;
+    int128 *squares;             /* the upper triangle of the terms' products, by rows */
+    struct wide *targets;        /* target times term; the last: target squared */
+    int128 *linear;              /* terms; the last: the target */
+    struct block added, removed; /* to be added to the three above, and subtracted */
 };
 
 static size_t triangle(size_t count)
@@ -46,6 +50,22 @@ static size_t row_start(size_t count, size_t row)
     return row * (2 * count - row + 1) / 2;
 }
 
+/* What is never used takes no memory: the pages of large blocks are not touched. */
+static bool block_init(struct block *block, size_t terms, size_t stride)
+{
+    block->values = calloc(BLOCK_ROWS * stride, sizeof *block->values);
+    block->targets = calloc(terms + 1, sizeof *block->targets);
+    block->linear = calloc(terms + 1, sizeof *block->linear);
+    return block->values && block->targets && block->linear;
+}
+
+static void block_free(struct block *block)
+{
+    free(block->values);
+    free(block->targets);
+    free(block->linear);
+}
+
 struct term_sums *term_sums_new(size_t terms)
 {
     struct term_sums *sums = calloc(1, sizeof *sums);
@@ -56,11 +76,9 @@ struct term_sums *term_sums_new(size_t terms)
     sums->squares = calloc(triangle(terms), sizeof *sums->squares);
     sums->targets = calloc(terms + 1, sizeof *sums->targets);
     sums->linear = calloc(terms + 1, sizeof *sums->linear);
-    sums->block = calloc(BLOCK_ROWS * sums->stride, sizeof *sums->block);
-    sums->block_targets = calloc(terms + 1, sizeof *sums->block_targets);
-    sums->block_linear = calloc(terms + 1, sizeof *sums->block_linear);
-    if (sums->squares && sums->targets && sums->linear && sums->block && sums->block_targets &&
-        sums->block_linear)
+    bool ok = block_init(&sums->added, terms, sums->stride);
+    ok = block_init(&sums->removed, terms, sums->stride) && ok;
+    if (ok && sums->squares && sums->targets && sums->linear)
         return sums;
     term_sums_free(sums);
     return NULL;
@@ -73,9 +91,8 @@ void term_sums_free(struct term_sums *sums)
     free(sums->squares);
     free(sums->targets);
     free(sums->linear);
-    free(sums->block);
-    free(sums->block_targets);
-    free(sums->block_linear);
+    block_free(&sums->added);
+    block_free(&sums->removed);
     free(sums);
 }
 
@@ -120,13 +137,13 @@ multiply_tile(const double *restrict block, size_t rows, size_t stride, size_t i
 }
 
 static void add_tile(struct term_sums *sums, size_t i, size_t j,
-                     double tile[TILE_ROWS][TILE_COLUMNS])
+                     double tile[TILE_ROWS][TILE_COLUMNS], int64_t unit)
 {
     for (size_t a = 0; a < TILE_ROWS && i + a < sums->count; a++) {
         int128 *row = sums->squares + row_start(sums->count, i + a) - (i + a);
         for (size_t b = 0; b < TILE_COLUMNS && j + b < sums->count; b++)
             if (j + b >= i + a)
-                row[j + b] += (int128)(int64_t)tile[a][b] * one;
+                row[j + b] += (int128)(int64_t)tile[a][b] * unit;
     }
 }
 
@@ -153,42 +170,50 @@ static double wide_double(struct wide number)
     return ldexp((double)(high | (low != 0)), 64); /* a bit that decides ties, far below the last */
 }
 
-static void flush_targets(struct term_sums *sums)
+static void flush_targets(struct term_sums *sums, struct block *block, int64_t unit)
 {
     for (size_t i = 0; i <= sums->count; i++) {
-        add_wide(&sums->targets[i], sums->block_targets[i], one);
-        sums->linear[i] += (int128)sums->block_linear[i] * one;
-        sums->block_targets[i] = 0;
-        sums->block_linear[i] = 0;
+        add_wide(&sums->targets[i], block->targets[i], unit);
+        sums->linear[i] += (int128)block->linear[i] * unit;
+        block->targets[i] = 0;
+        block->linear[i] = 0;
     }
+}
+
+/* `unit`: what a weight of 1 is; below 0 to subtract. */
+static void flush_block(struct term_sums *sums, struct block *block, int64_t unit)
+{
+    double tile[TILE_ROWS][TILE_COLUMNS];
+    if (block->rows == 0)
+        return;
+    for (size_t i = 0; i < sums->count; i += TILE_ROWS)
+        for (size_t j = i / TILE_COLUMNS * TILE_COLUMNS; j < sums->count; j += TILE_COLUMNS) {
+            multiply_tile(block->values, block->rows, sums->stride, i, j, tile);
+            add_tile(sums, i, j, tile, unit);
+        }
+    flush_targets(sums, block, unit);
+    block->rows = 0;
 }
 
 void term_sums_flush(struct term_sums *sums)
 {
-    double tile[TILE_ROWS][TILE_COLUMNS];
-    if (sums->block_rows == 0)
-        return;
-    for (size_t i = 0; i < sums->count; i += TILE_ROWS)
-        for (size_t j = i / TILE_COLUMNS * TILE_COLUMNS; j < sums->count; j += TILE_COLUMNS) {
-            multiply_tile(sums->block, sums->block_rows, sums->stride, i, j, tile);
-            add_tile(sums, i, j, tile);
-        }
-    flush_targets(sums);
-    sums->block_rows = 0;
+    flush_block(sums, &sums->added, one);
+    flush_block(sums, &sums->removed, -one);
 }
 
-static void add_to_block(struct term_sums *sums, const double *values, int64_t target)
+static void add_to_block(struct term_sums *sums, struct block *block, const double *values,
+                         int64_t target)
 {
-    if (sums->block_rows == BLOCK_ROWS)
+    if (block->rows == BLOCK_ROWS)
         term_sums_flush(sums);
-    memcpy(sums->block + sums->block_rows++ * sums->stride, values, sums->count * sizeof *values);
+    memcpy(block->values + block->rows++ * sums->stride, values, sums->count * sizeof *values);
     for (size_t i = 0; i < sums->count; i++) {
         int64_t value = (int64_t)values[i];
-        sums->block_linear[i] += value;
-        sums->block_targets[i] += (int128)value * target;
+        block->linear[i] += value;
+        block->targets[i] += (int128)value * target;
     }
-    sums->block_linear[sums->count] += target;
-    sums->block_targets[sums->count] += (int128)target * target;
+    block->linear[sums->count] += target;
+    block->targets[sums->count] += (int128)target * target;
 }
 
 static void add_weighted(struct term_sums *sums, const double *values, int64_t target,
@@ -219,7 +244,7 @@ void term_sums_add(struct term_sums *sums, const double *values, int64_t target,
     sums->rows++;
     sums->weight += units;
     if (units == one)
-        add_to_block(sums, values, target);
+        add_to_block(sums, &sums->added, values, target);
     else
         add_weighted(sums, values, target, units);
 }
@@ -229,16 +254,37 @@ void term_sums_remove(struct term_sums *sums, const double *values, int64_t targ
     int64_t units = round_weight(weight);
     sums->rows--;
     sums->weight -= units;
-    add_weighted(sums, values, target, -units);
+    if (units == one)
+        add_to_block(sums, &sums->removed, values, target);
+    else
+        add_weighted(sums, values, target, -units);
+}
+
+/* As limbs_scale, in a tenth of the time, where the shift is below 64: that of a factor above
+ * 2^-11. */
+static int128 scale_near(int128 number, struct limbs_factor factor)
+{
+    unsigned __int128 size = number < 0 ? -(unsigned __int128)number : (unsigned __int128)number;
+    unsigned __int128 low = (unsigned __int128)(uint64_t)size * factor.digits;
+    unsigned __int128 high = (size >> 64) * factor.digits + (low >> 64);
+    uint64_t last = (uint64_t)low, rounded = last + ((uint64_t)1 << (factor.shift - 1));
+    high += rounded < last;
+    size = high << (64 - factor.shift) | rounded >> factor.shift;
+    return number < 0 ? -(int128)size : (int128)size;
+}
+
+static int128 scale_far(int128 number, struct limbs_factor factor)
+{
+    mp_limb_t limbs[] = {(mp_limb_t)number, (mp_limb_t)(number >> 64)};
+    limbs_scale(limbs, 2, factor);
+    return (int128)((unsigned __int128)limbs[1] << 64 | limbs[0]);
 }
 
 static void scale_all(int128 *numbers, size_t count, struct limbs_factor factor)
 {
-    for (int128 *number = numbers; number < numbers + count; number++) {
-        mp_limb_t limbs[] = {(mp_limb_t)*number, (mp_limb_t)(*number >> 64)};
-        limbs_scale(limbs, 2, factor);
-        *number = (int128)((unsigned __int128)limbs[1] << 64 | limbs[0]);
-    }
+    for (size_t i = 0; i < count; i++)
+        numbers[i] =
+            factor.shift < 64 ? scale_near(numbers[i], factor) : scale_far(numbers[i], factor);
 }
 
 void term_sums_scale(struct term_sums *sums, double factor)
@@ -381,11 +427,17 @@ bool term_sums_set_number(struct term_sums *sums, size_t i, struct term_number n
     return number.limbs[2] == (*at.narrow < 0 ? UINT64_MAX : 0);
 }
 
+static void empty_block(struct block *block, size_t terms)
+{
+    block->rows = 0;
+    memset(block->targets, 0, (terms + 1) * sizeof *block->targets);
+    memset(block->linear, 0, (terms + 1) * sizeof *block->linear);
+}
+
 bool term_sums_set_rows(struct term_sums *sums, int64_t rows)
 {
     sums->rows = rows;
-    sums->block_rows = 0;
-    memset(sums->block_targets, 0, (sums->count + 1) * sizeof *sums->block_targets);
-    memset(sums->block_linear, 0, (sums->count + 1) * sizeof *sums->block_linear);
+    empty_block(&sums->added, sums->count);
+    empty_block(&sums->removed, sums->count);
     return sums->weight >= rows && sums->weight <= (int128)rows * one * one;
 }

@@ -93,6 +93,23 @@ same_bits() {
     stop_service
 }
 
+# a category that is missing in all that is left has no level, until one comes again
+test_no_level() {
+    new_data
+    start_service WINDOW=20 MISSING=allow MODEL=linear
+    awk 'BEGIN { for (i = 1; i <= 60; i++) printf "{\"c\": %s, \"x\": %d, \"target\": %d}\n",
+        (i > 30 ? "null" : i % 2 ? "\"a\"" : "\"b\""), i, 3 * i }' | post
+    check_equal "a build" 200 "$(build)"
+    check_equal "no levels" '[20,{"c":[]}]' "$(model '[.rows, .levels]')"
+    check_close "the others are as they were" 300 "$(curl -s -d '{"c": null, "x": 100}' "$URL/predict" | jq .prediction)" 12
+    refuses "a level" 422 '"a"' /predict -d '{"c": "a", "x": 100}'
+    stop_service
+    start_service WINDOW=20 MISSING=allow MODEL=linear
+    status /action -d '{"c": "a", "x": 61, "target": 190}' >/dev/null
+    check_equal "one comes again" '{"c":["a"]}' "$(model .levels)"
+    stop_service
+}
+
 # wide: an event of 40 features
 wide() {
     awk 'BEGIN { printf "{"; for (i = 0; i < 40; i++) printf "\"f%d\":%d,", i, i; print "\"target\":1}" }'
@@ -114,7 +131,8 @@ test_too_large() {
     stop_service
 }
 
-# direct FACTOR LAST: slope and intercept of the target on x by weights, computed from the events
+# direct FACTOR LAST: slope and intercept of the target on x by weights, computed from the events; the
+# sum of the weights, the effective rows, and the slope's standard error by those
 direct() {
     world 1 "$2" | jq -r '[.x, .target, ._weight] | @tsv' | awk -v factor="$1" '
         { x[NR] = $1; y[NR] = $2; w[NR] = $3 }
@@ -126,16 +144,20 @@ direct() {
             for (i = NR; i > 0; i--) {
                 v = w[i] * factor ^ (NR - i); xx += v * (x[i] - mx) ^ 2; xy += v * (x[i] - mx) * (y[i] - my)
             }
-            printf "%.15g %.15g %.15g %.0f\n", xy / xx, my - xy / xx * mx, s, n }'
+            slope = xy / xx
+            for (i = NR; i > 0; i--) rss += w[i] * factor ^ (NR - i) * (y[i] - my - slope * (x[i] - mx)) ^ 2
+            n = int(n + 0.5)
+            printf "%.15g %.15g %.15g %d %.15g\n", slope, my - slope * mx, s, n, sqrt(rss / (n - 2) / xx) }'
 }
 
 # agrees NAME FACTOR LAST
 agrees() {
-    local slope intercept weight rows
-    read -r slope intercept weight rows < <(direct "$2" "$3")
+    local slope intercept weight rows error
+    read -r slope intercept weight rows error < <(direct "$2" "$3")
     check_close "$1: the slope" "$slope" "$(model .coefficients.x)" 11
     check_close "$1: the intercept" "$intercept" "$(model .intercept)" 10
     check_close "$1: the weight" "$weight" "$(model .weight)" 12
+    check_close "$1: the standard error" "$error" "$(model .inference.coefficients.x.standard_error)" 8
     check_equal "$1: rows, and degrees of freedom" "[$rows,$((rows - 2))]" "$(model '[.rows, .degrees_of_freedom]')"
 }
 
@@ -212,6 +234,7 @@ on_files || exit 0
 test_follows
 same_bits MODEL=linear
 same_bits MODEL=auto
+test_no_level
 test_too_large
 test_forget
 test_forget_terms

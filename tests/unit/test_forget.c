@@ -41,6 +41,32 @@ static void test_scale(void)
     gmp_randclear(random);
 }
 
+/* Each number as limbs_scale has it. */
+static void test_term_sums(double factor)
+{
+    enum { TERMS = 9, MOST = 200 };
+    struct term_sums *sums = term_sums_new(TERMS);
+    struct term_number before[MOST];
+    double values[TERMS];
+    for (int i = 0; i < 400; i++) {
+        for (int j = 0; j < TERMS; j++)
+            values[j] = (double)((i * 7919 + j * 104729) % 16000001 - 8000000);
+        term_sums_add(sums, values, (i - 150) * INT64_C(10000019), i % 3 ? 1 : 0.7);
+    }
+    for (size_t i = 0; i < term_sums_numbers(sums); i++)
+        before[i] = term_sums_number(sums, i);
+    term_sums_scale(sums, factor);
+    for (size_t i = 0; i < term_sums_numbers(sums); i++) {
+        struct term_number after = term_sums_number(sums, i);
+        mp_limb_t limbs[3];
+        memcpy(limbs, before[i].limbs, sizeof limbs);
+        limbs_scale(limbs, 3, limbs_factor_of(factor));
+        CHECK(memcmp(after.limbs, limbs, sizeof limbs) == 0, "number %zu times %g", i, factor);
+    }
+    CHECK_INT(400, term_sums_rows(sums));
+    term_sums_free(sums);
+}
+
 /* ------------------------------------------------------------------ folds */
 
 enum { ROWS = 3000, FEATURES = 4, CELLS = FEATURES + 2 };
@@ -272,6 +298,11 @@ int main(void)
     scratch_make();
     make_rows();
     test_scale();
+    test_term_sums(0.999);
+    test_term_sums(1);
+    test_term_sums(0.3);
+    test_term_sums(1e-3);
+    test_term_sums(1e-9);
     test_folds(0.999, 1);
     test_folds(0.97, FOLDS);
     test_folds(0.8, 1);

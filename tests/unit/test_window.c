@@ -160,6 +160,40 @@ static void test_change(void)
     }
 }
 
+/* More levels come and go than sums could have columns for, also where all events are read again.
+ */
+static void test_many_levels(void)
+{
+    enum { LEVELS = 1500 };
+    static const char *const names[] = {"c"};
+    static const enum cell_kind kinds[] = {CELL_CATEGORY};
+    int64_t seq;
+    scratch_empty();
+    fixture_config.may_choose = false;
+    struct store *store = begin_store();
+    struct schema *schema = schema_new(names, kinds, 1, &store_error);
+    CHECK(store_set_schema(store, schema, &store_error), "%s", store_error.text);
+    for (int i = 0; i < LEVELS; i++) {
+        double row[] = {level(i), i, 1};
+        CHECK_INT(STORE_ADDED, add_row(store, row, NULL, 0, &seq, &store_error));
+        if (i % 10 == 9)
+            CHECK(store_commit(store, &store_error), "%s", store_error.text);
+    }
+    end_store(store);
+    schema_free(schema);
+    for (int round = 0; round < 2; round++) {
+        store = begin_store();
+        struct folds_set rows;
+        CHECK(store_rows(store, &rows, &store_error), "%s", store_error.text);
+        if (fixture_config.window > 0)
+            CHECK_INT((long long)fixture_config.window, rows.of[0]->encoding->columns);
+        CHECK(store_snapshot(store, &store_error), "%s", store_error.text);
+        end_store(store);
+        if (round == 0)
+            remove("ids.mdb");
+    }
+}
+
 static void test_too_large(void)
 {
     scratch_empty();
@@ -187,6 +221,12 @@ int main(void)
     test_sums(70, true);
     test_sums(500, false);
     test_change();
+    fixture_config.window = 25;
+    test_many_levels();
+    fixture_config.window = 0;
+    fixture_config.forget = 0.3;
+    test_many_levels();
+    fixture_config.forget = 0;
     test_too_large();
     scratch_end();
     return check_report("window");
