@@ -2,7 +2,13 @@
 
 #include <math.h>
 
-enum { PANEL = 4 /* columns that are subtracted at once: a quarter of the way to memory */ };
+enum {
+    PANEL = 4, /* columns that are subtracted at once: a quarter of the way to memory */
+    LANES = 4  /* rows at once, told because gcc -O2 leaves loops of any length as they are */
+};
+
+typedef double lanes
+    __attribute__((vector_size(LANES * sizeof(double)), aligned(sizeof(double)), may_alias));
 
 #ifdef __x86_64__
 __attribute__((target_clones("default", "avx2")))
@@ -10,12 +16,15 @@ __attribute__((target_clones("default", "avx2")))
 static void
 subtract_column(double *restrict to, const double *restrict from, double factor, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        *(lanes *)(to + i) -= factor * *(const lanes *)(from + i);
+    for (; i < count; i++)
         to[i] -= factor * from[i];
 }
 
-/* The first PANEL columns, which are n apart, from the rows of `to`, which is further right; each
- * times what it has in the first of those. */
+/* The columns of a panel, which are n apart, each times what it has in the first of the rows, which
+ * are those of `to`. */
 #ifdef __x86_64__
 __attribute__((target_clones("default", "avx2")))
 #endif
@@ -24,7 +33,12 @@ subtract_panel(double *restrict to, const double *restrict panel, size_t n, size
 {
     const double *a = panel, *b = a + n, *c = b + n, *d = c + n;
     double at_a = *a, at_b = *b, at_c = *c, at_d = *d;
-    for (size_t i = 0; i < count; i++)
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        *(lanes *)(to + i) = *(lanes *)(to + i) - at_a * *(const lanes *)(a + i) -
+                             at_b * *(const lanes *)(b + i) - at_c * *(const lanes *)(c + i) -
+                             at_d * *(const lanes *)(d + i);
+    for (; i < count; i++)
         to[i] = to[i] - at_a * a[i] - at_b * b[i] - at_c * c[i] - at_d * d[i];
 }
 
