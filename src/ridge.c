@@ -32,14 +32,9 @@ bool gram_of_terms(struct gram *gram, const struct term_sums *sums, size_t count
     if (!gram_init(gram, count, term_sums_rows(sums)))
         return false;
     gram->weight = term_sums_weight(sums);
-    for (size_t j = 0; j <= count; j++) {
-        double *row = covariance_row(gram, j);
-        size_t from = j < count ? j : target;
-        gram->mean[j] = term_sums_mean(sums, from);
-        for (size_t k = j; k < count; k++)
-            row[k] = term_sums_covariance(sums, from, k);
-        row[count] = term_sums_covariance(sums, from, target);
-    }
+    for (size_t j = 0; j <= count; j++)
+        gram->mean[j] = term_sums_mean(sums, j < count ? j : target);
+    term_sums_covariances(sums, count, gram->covariance);
     return true;
 }
 
