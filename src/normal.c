@@ -1,5 +1,7 @@
 #include "normal.h"
 
+#include "normal_digits.h"
+
 #include <limits.h>
 #include <stdlib.h>
 
@@ -375,7 +377,8 @@ static bool is_affordable(const struct normal *normal, long bits)
 bool normal_solve(struct normal *normal, struct error *error)
 {
     normal->bits = normal->depth + SOLUTION_BITS + GUARD_BITS;
-    bool solved = false;
+    /* an inverse wants the factor of many bits */
+    bool solved = normal->unknowns > NORMAL_INVERSE_MAX && normal_digits(normal, normal->bits);
     for (long bits = FACTOR_BITS; !solved && is_affordable(normal, bits); bits *= 2)
         if (!solve_with(normal, bits, &solved, error))
             return false;

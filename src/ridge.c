@@ -1,5 +1,7 @@
 #include "ridge.h"
 
+#include "cholesky.h"
+
 #include <math.h>
 #include <mpfr.h>
 #include <stdlib.h>
@@ -30,14 +32,9 @@ bool gram_of_terms(struct gram *gram, const struct term_sums *sums, size_t count
     if (!gram_init(gram, count, term_sums_rows(sums)))
         return false;
     gram->weight = term_sums_weight(sums);
-    for (size_t j = 0; j <= count; j++) {
-        double *row = covariance_row(gram, j);
-        size_t from = j < count ? j : target;
-        gram->mean[j] = term_sums_mean(sums, from);
-        for (size_t k = j; k < count; k++)
-            row[k] = term_sums_covariance(sums, from, k);
-        row[count] = term_sums_covariance(sums, from, target);
-    }
+    for (size_t j = 0; j <= count; j++)
+        gram->mean[j] = term_sums_mean(sums, j < count ? j : target);
+    term_sums_covariances(sums, count, gram->covariance);
     return true;
 }
 
@@ -150,57 +147,13 @@ static void load(struct ridge *ridge, const struct gram *gram, double penalty)
     }
 }
 
-#ifdef __x86_64__
-__attribute__((target_clones("default", "avx2")))
-#endif
-static void
-subtract_column(double *restrict to, const double *restrict from, double factor, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        to[i] -= factor * from[i];
-}
-
-static bool factorise(struct ridge *ridge)
-{
-    size_t n = ridge->count;
-    for (size_t j = 0; j < n; j++) {
-        double *column = ridge->factor + j * n;
-        if (!(column[j] > 0))
-            return false;
-        double root = sqrt(column[j]);
-        for (size_t i = j; i < n; i++)
-            column[i] /= root;
-        for (size_t k = j + 1; k < n; k++)
-            subtract_column(ridge->factor + k * n + k, column + k, column[k], n - k);
-    }
-    return true;
-}
-
-/* L Lᵀ x = x. */
-static void substitute(struct ridge *ridge)
-{
-    size_t n = ridge->count;
-    double *x = ridge->weights;
-    for (size_t j = 0; j < n; j++) {
-        const double *column = ridge->factor + j * n;
-        x[j] /= column[j];
-        subtract_column(x + j + 1, column + j + 1, x[j], n - j - 1);
-    }
-    for (size_t j = n; j-- > 0;) {
-        const double *column = ridge->factor + j * n;
-        for (size_t i = j + 1; i < n; i++)
-            x[j] -= column[i] * x[i];
-        x[j] /= column[j];
-    }
-}
-
 bool ridge_fit(struct ridge *ridge, const struct gram *gram, double penalty)
 {
     size_t n = ridge->count;
     load(ridge, gram, penalty);
-    if (!factorise(ridge))
+    if (!cholesky_factorise(ridge->factor, n))
         return false;
-    substitute(ridge);
+    cholesky_substitute(ridge->factor, n, ridge->weights);
     ridge->intercept = gram->mean[n];
     for (size_t j = 0; j < n; j++) {
         ridge->weights[j] = ridge->deviation[j] > 0 ? ridge->weights[j] / ridge->deviation[j] : 0;

@@ -1,9 +1,9 @@
 /* Ridge regression: least squares with a penalty on the squared weights of standardised columns,
  * from means and covariances alone. The intercept is not penalised.
  *
- * Plain double precision, Cholesky's factor of the correlations plus the penalty (Golub & Van Loan,
- * Matrix Computations, 4th ed., 4.2): the penalty is at least RIDGE_PENALTY_MIN, which bounds the
- * condition number. The same numbers go in and out on every machine. */
+ * Plain double precision, Cholesky's factor (cholesky.h) of the correlations plus the penalty,
+ * which is at least RIDGE_PENALTY_MIN and so bounds the condition number. The same numbers go in
+ * and out on every machine. */
 #ifndef TRENDLINE_RIDGE_H
 #define TRENDLINE_RIDGE_H
 

@@ -4,8 +4,11 @@
 
 #include <gmp.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LIMB_TEXT_MAX = 17 /* 16 digits, and what follows */ };
 
 /* Behind the rows of sums of terms. */
 static const char weighted[] = " weighted";
@@ -56,20 +59,20 @@ static void write_maps(const struct folds *folds, struct buffer *out)
     }
 }
 
-enum { HEX_DIGITS = 16 };
-
-/* In hexadecimal, and what comes behind it. There are hundreds of thousands of them. */
-static char *put_hex(char *at, uint64_t value, char behind)
+/* The most significant limb first, without leading zeros: by hand, since a model of 300 terms has
+ * half a million of these numbers in each snapshot. */
+static void write_limbs(const uint64_t *limbs, size_t count, struct buffer *out)
 {
-    char digits[HEX_DIGITS];
-    size_t used = sizeof digits;
-    do
-        digits[--used] = "0123456789abcdef"[value & 15];
-    while ((value >>= 4) > 0);
-    memcpy(at, digits + used, sizeof digits - used);
-    at += sizeof digits - used;
-    *at = behind;
-    return at + 1;
+    char *text = buffer_reserve(out, count * LIMB_TEXT_MAX), *to = text;
+    if (!text)
+        return;
+    for (size_t i = count; i-- > 0;) {
+        int shift = limbs[i] ? (63 - __builtin_clzll(limbs[i])) / 4 * 4 : 0;
+        for (; shift >= 0; shift -= 4)
+            *to++ = "0123456789abcdef"[limbs[i] >> shift & 15];
+        *to++ = i > 0 ? ' ' : '\n';
+    }
+    out->length += (size_t)(to - text);
 }
 
 /* Where all rows have weight 1 that is left out, as it was before there were weights. */
@@ -80,15 +83,9 @@ static void write_term_sums(struct term_sums *sums, struct buffer *out)
     for (size_t i = whole ? 1 : 0; i < term_sums_numbers(sums); i++) {
         struct term_number number = term_sums_number(sums, i);
         uint64_t *limbs = number.limbs;
-        char *line = buffer_reserve(out, 3 * (HEX_DIGITS + 1)), *at = line;
-        if (!line)
-            return;
         if (whole)
             mpn_rshift(limbs, limbs, 3, TERM_WEIGHT_BITS);
-        else
-            at = put_hex(at, limbs[2], ' ');
-        at = put_hex(at, limbs[1], ' ');
-        out->length += (size_t)(put_hex(at, limbs[0], '\n') - line);
+        write_limbs(limbs, whole ? 2 : 3, out);
     }
 }
 

@@ -118,7 +118,8 @@ int64_t term_sums_target(double target, struct place place)
     return llrint(ldexp(t > most ? most : t < -most ? -most : t, TARGET_BITS));
 }
 
-/* The products of TILE_ROWS by TILE_COLUMNS terms over the block's rows. */
+/* The products of TILE_ROWS by TILE_COLUMNS terms over the block's rows: unrolled, since a tile
+ * that is indexed stays in memory. */
 #ifdef __x86_64__
 __attribute__((target_clones("default", "avx2")))
 #endif
@@ -129,7 +130,9 @@ multiply_tile(const double *restrict block, size_t rows, size_t stride, size_t i
     double tile[TILE_ROWS][TILE_COLUMNS] = {{0}};
     for (size_t row = 0; row < rows; row++) {
         const double *values = block + row * stride;
+#pragma GCC unroll 4
         for (size_t a = 0; a < TILE_ROWS; a++)
+#pragma GCC unroll 8
             for (size_t b = 0; b < TILE_COLUMNS; b++)
                 tile[a][b] += values[i + a] * values[j + b];
     }
@@ -359,13 +362,33 @@ static double products_about(const struct term_sums *sums, size_t j, size_t k, s
     return wide_double(about);
 }
 
-double term_sums_covariance(const struct term_sums *sums, size_t j, size_t k)
+static double covariance_about(const struct term_sums *sums, size_t j, size_t k, struct middle at_j,
+                               struct middle at_k)
 {
-    struct middle at_j = middle_of(sums, j), at_k = middle_of(sums, k);
     double weight = (double)sums->weight;
     /* about whole numbers near the means nothing cancels, and all of it is exact but the end */
     double about = products_about(sums, j, k, at_j, at_k);
     return (about - (double)at_j.rest * (double)at_k.rest / weight) / weight;
+}
+
+double term_sums_covariance(const struct term_sums *sums, size_t j, size_t k)
+{
+    return covariance_about(sums, j, k, middle_of(sums, j), middle_of(sums, k));
+}
+
+void term_sums_covariances(const struct term_sums *sums, size_t count, double *square)
+{
+    struct middle middles[TERMS_MAX], target = middle_of(sums, sums->count);
+    for (size_t j = 0; j < count; j++)
+        middles[j] = middle_of(sums, j);
+    for (size_t j = 0; j < count; j++) {
+        double *row = square + j * (count + 1);
+        for (size_t k = j; k < count; k++)
+            row[k] = covariance_about(sums, j, k, middles[j], middles[k]);
+        row[count] = covariance_about(sums, j, sums->count, middles[j], target);
+    }
+    square[count * (count + 1) + count] =
+        covariance_about(sums, sums->count, sums->count, target, target);
 }
 
 /* ------------------------------------------------------------------ numbers */

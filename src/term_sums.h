@@ -70,6 +70,9 @@ bool term_sums_set_rows(struct term_sums *sums, int64_t rows);
  * once; index term_sums_count is the target. Wants rows, and all of them to have been flushed. */
 double term_sums_mean(const struct term_sums *sums, size_t j);
 double term_sums_covariance(const struct term_sums *sums, size_t j, size_t k);
+/* Those of the first `count` terms, at most TERMS_MAX, and behind them the target: the upper
+ * triangle of a square of count + 1 rows. */
+void term_sums_covariances(const struct term_sums *sums, size_t count, double *square);
 
 /* Brings the block into the sums, which changes no value. */
 void term_sums_flush(struct term_sums *sums);

@@ -1,7 +1,8 @@
-/* generate ROWS FEATURES ndjson|ids|json|tsv|test [FIRST]: made-up rows on standard output, the
- * same each time.
+/* generate ROWS FEATURES ndjson|curved|ids|json|tsv|test [FIRST]: made-up rows on standard output,
+ * the same each time.
  *
- * ids is ndjson with an _id, a number from FIRST (1) on. tsv has the target as its last column;
+ * ids is ndjson with an _id, a number from FIRST (1) on; curved is ndjson whose target has
+ * x_j²·x_k / 10^4 of neighbouring features as well. tsv has the target as its last column;
  * json (one array) and test (a table) have no target. The values have the digits that measurements
  * have: x uniform in ±100 with 4 decimals, and the target Σ j·x_j plus noise. */
 #include <stdbool.h>
@@ -27,6 +28,14 @@ static double make_row(double *row, int features)
     return target;
 }
 
+static double curve(const double *row, int features)
+{
+    double sum = 0;
+    for (int j = 0; j < features; j++)
+        sum += 1e-4 * row[j] * row[j] * row[(j + 1) % features];
+    return sum;
+}
+
 static void print_object(const double *row, int features)
 {
     for (int j = 0; j < features; j++)
@@ -46,11 +55,11 @@ static void print_header(int features, bool with_target)
     puts(with_target ? "\ttarget" : "");
 }
 
-enum kind { NDJSON, IDS, JSON, TSV, TEST, UNKNOWN };
+enum kind { NDJSON, CURVED, IDS, JSON, TSV, TEST, UNKNOWN };
 
 static enum kind kind_of(const char *name)
 {
-    static const char *const names[] = {"ndjson", "ids", "json", "tsv", "test"};
+    static const char *const names[] = {"ndjson", "curved", "ids", "json", "tsv", "test"};
     int kind = 0;
     while (kind < UNKNOWN && strcmp(names[kind], name) != 0)
         kind++;
@@ -63,11 +72,11 @@ static void print_row(enum kind kind, const double *row, int features, double ta
         print_cells(row, features);
     if (kind == IDS)
         printf("{\"_id\":%ld,", number);
-    else if (kind == NDJSON || kind == JSON)
+    else if (kind == NDJSON || kind == CURVED || kind == JSON)
         putchar('{');
-    if (kind == NDJSON || kind == IDS || kind == JSON)
+    if (kind == NDJSON || kind == CURVED || kind == IDS || kind == JSON)
         print_object(row, features);
-    if (kind == NDJSON || kind == IDS)
+    if (kind == NDJSON || kind == CURVED || kind == IDS)
         printf(",\"target\":%.4f}\n", target);
     else if (kind == TSV)
         printf("\t%.4f\n", target);
@@ -82,13 +91,15 @@ int main(int argc, char **argv)
     enum kind kind = argc >= 4 ? kind_of(argv[3]) : UNKNOWN;
     double *row = calloc(features > 0 ? (size_t)features : 1, sizeof *row);
     if (rows <= 0 || features <= 0 || kind == UNKNOWN || !row) {
-        fprintf(stderr, "usage: generate ROWS FEATURES ndjson|ids|json|tsv|test [FIRST]\n");
+        fprintf(stderr, "usage: generate ROWS FEATURES ndjson|curved|ids|json|tsv|test [FIRST]\n");
         return EXIT_FAILURE;
     }
     if (kind == TSV || kind == TEST)
         print_header(features, kind == TSV);
     for (long i = 0; i < rows; i++) {
         double target = make_row(row, features);
+        if (kind == CURVED)
+            target += curve(row, features);
         if (kind == JSON)
             putchar(i ? ',' : '[');
         print_row(kind, row, features, target, first + i);

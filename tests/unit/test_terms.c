@@ -128,6 +128,19 @@ static void check_covariances(const struct term_sums *sums, double (*rows)[TERMS
     CHECK_INT(0, odd);
 }
 
+/* All at once as one by one. */
+static void check_square(const struct term_sums *sums)
+{
+    static double square[(TERMS_MAX + 1) * (TERMS_MAX + 1)];
+    size_t all = term_sums_count(sums), count = all / 2, odd = 0;
+    term_sums_covariances(sums, count, square);
+    for (size_t j = 0; j <= count; j++)
+        for (size_t k = j; k <= count; k++)
+            odd += square[j * (count + 1) + k] !=
+                   term_sums_covariance(sums, j < count ? j : all, k < count ? k : all);
+    CHECK_INT(0, odd);
+}
+
 static bool same(struct term_sums *a, struct term_sums *b)
 {
     bool equal = term_sums_rows(a) == term_sums_rows(b);
@@ -162,6 +175,7 @@ static void test_sums(enum terms_kind kind)
         term_sums_add(backwards, rows[n], targets[n], 1);
     term_sums_flush(all);
     check_covariances(all, rows, targets);
+    check_square(all);
     CHECK(same(all, backwards), "another order");
     term_sums_merge(parts[0], parts[1]);
     CHECK(same(all, parts[0]), "merged");
