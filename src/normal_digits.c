@@ -72,10 +72,11 @@ static void steps_free(struct steps *steps)
 static bool factorise(struct steps *steps, const struct normal *normal, double shift)
 {
     size_t n = steps->unknowns;
+    double unit = ldexp(1, (int)-normal->depth);
     for (size_t j = 0; j < n; j++) {
         double *column = steps->factor + j * n;
         for (size_t k = j; k < n; k++)
-            column[k] = ldexp(mpz_get_d(normal_sum(normal, j, k)), (int)-normal->depth);
+            column[k] = mpz_get_d(normal_sum(normal, j, k)) * unit;
         column[j] -= shift;
     }
     return cholesky_factorise(steps->factor, n);
@@ -109,6 +110,30 @@ static void set_sum(struct steps *steps, size_t j, size_t k, mpz_srcptr sum)
     }
 }
 
+static unsigned __int128 dot(const mp_limb_t *a, const uint64_t *b, size_t count)
+{
+    unsigned __int128 sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (unsigned __int128)a[i] * b[i];
+    return sum;
+}
+
+/* steps->product = Σ_k S_jk · digits of k, both with their offsets. */
+static void multiply_row(struct steps *steps, size_t j)
+{
+    size_t n = steps->unknowns;
+    mp_limb_t *to = mpz_limbs_write(steps->product, (mp_size_t)steps->limbs + 2);
+    unsigned __int128 carry = 0;
+    for (size_t limb = 0; limb < steps->limbs; limb++) {
+        carry += dot(steps->sums + (limb * n + j) * n, steps->digits, n);
+        to[limb] = (mp_limb_t)carry;
+        carry >>= 64;
+    }
+    to[steps->limbs] = (mp_limb_t)carry;
+    to[steps->limbs + 1] = (mp_limb_t)(carry >> 64);
+    mpz_limbs_finish(steps->product, (mp_size_t)steps->limbs + 2);
+}
+
 static void take_sums(struct steps *steps, const struct normal *normal)
 {
     size_t n = steps->unknowns;
@@ -117,14 +142,16 @@ static void take_sums(struct steps *steps, const struct normal *normal)
     for (size_t j = 0; j < n; j++) {
         mpz_set(steps->residual[j], normal_sum(normal, j, n));
         mpz_set_ui(normal->solution[j], 0);
+        steps->digits[j] = 1;
         for (size_t k = j; k < n; k++) {
-            mpz_srcptr sum = normal_sum(normal, j, k);
-            mpz_add(steps->row_sums[j], steps->row_sums[j], sum);
-            if (k > j)
-                mpz_add(steps->row_sums[k], steps->row_sums[k], sum);
-            mpz_add(steps->product, sum, steps->bias);
+            mpz_add(steps->product, normal_sum(normal, j, k), steps->bias);
             set_sum(steps, j, k, steps->product);
         }
+    }
+    for (size_t j = 0; j < n; j++) {
+        multiply_row(steps, j);
+        mpz_set(steps->row_sums[j], steps->product);
+        mpz_submul_ui(steps->row_sums[j], steps->bias, n);
     }
 }
 
@@ -159,30 +186,6 @@ static uint64_t take_digits(struct steps *steps, struct normal *normal, long gai
         sum += steps->digits[j];
     }
     return sum;
-}
-
-static unsigned __int128 dot(const mp_limb_t *a, const uint64_t *b, size_t count)
-{
-    unsigned __int128 sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += (unsigned __int128)a[i] * b[i];
-    return sum;
-}
-
-/* steps->product = Σ_k S_jk · digits of k, both with their offsets. */
-static void multiply_row(struct steps *steps, size_t j)
-{
-    size_t n = steps->unknowns;
-    mp_limb_t *to = mpz_limbs_write(steps->product, (mp_size_t)steps->limbs + 2);
-    unsigned __int128 carry = 0;
-    for (size_t limb = 0; limb < steps->limbs; limb++) {
-        carry += dot(steps->sums + (limb * n + j) * n, steps->digits, n);
-        to[limb] = (mp_limb_t)carry;
-        carry >>= 64;
-    }
-    to[steps->limbs] = (mp_limb_t)carry;
-    to[steps->limbs + 1] = (mp_limb_t)(carry >> 64);
-    mpz_limbs_finish(steps->product, (mp_size_t)steps->limbs + 2);
 }
 
 /* residual = residual · 2^gain - S · digits. */
