@@ -184,8 +184,6 @@ static bool read_window(struct config *config, struct error *error)
     const char *value = value_of("WINDOW");
     char allowed[64];
     config->window = 0;
-    if (value && config->postgres.length > 0)
-        return refuse(error, "WINDOW", value, "unset with " CONFIG_POSTGRES);
     if (!value || (parse_count(value, &config->window) && config->window >= CONFIG_WINDOW_MIN &&
                    config->window <= CONFIG_WINDOW_MAX))
         return true;

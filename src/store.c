@@ -403,7 +403,7 @@ static void judge(struct store *store, const double *row)
 }
 
 /* The row moves into the window, and the oldest one out of it and of the sums. */
-static void move_window(struct store *store, const double *row)
+static void move_window(struct store *store, const double *row, int64_t seq)
 {
     const double *oldest = window_oldest(store->window);
     if (oldest) {
@@ -413,14 +413,16 @@ static void move_window(struct store *store, const double *row)
             folds_subtract_terms(store->events, oldest, weight);
         store->has_left = true;
     }
-    window_add(store->window, row);
+    window_add(store->window, seq, row);
 }
 
-static void learn_row(struct store *store, const double *row)
+static void learn_row(struct store *store, const double *row, int64_t seq)
 {
     double weight = row[store->events->features + 1];
+    if (store->window && !window_takes(store->window, seq))
+        return;
     if (store->window)
-        move_window(store, row);
+        move_window(store, row, seq);
     if (store->config->forget > 0) {
         folds_forget(store->events, store->config->forget);
         store->has_left = true;
@@ -430,10 +432,10 @@ static void learn_row(struct store *store, const double *row)
         folds_add_terms(store->events, row, weight);
 }
 
-void store_learn(struct store *store, const double *row)
+void store_learn(struct store *store, const double *row, int64_t seq)
 {
     judge(store, row);
-    learn_row(store, row);
+    learn_row(store, row, seq);
     store->learnt++;
 }
 
@@ -519,9 +521,21 @@ static void drop_maps(struct store *store)
 static bool add_terms(void *context, int64_t seq, const struct event *event, struct error *error)
 {
     struct store *store = context;
+    (void)seq;
     (void)error;
-    if (seq > store_forgotten(store, store->learnt))
-        folds_add_terms(store->events, event->row, event->row[store->events->features + 1]);
+    folds_add_terms(store->events, event->row, event->row[store->events->features + 1]);
+    return true;
+}
+
+/* Of the events that are in the sums. */
+static bool add_all_terms(struct store *store, struct error *error)
+{
+    if (!store->window)
+        return store_visit(store, add_terms, store, error);
+    for (size_t i = 0; i < window_count(store->window); i++) {
+        const double *row = window_row(store->window, i);
+        folds_add_terms(store->events, row, row[store->events->features + 1]);
+    }
     return true;
 }
 
@@ -532,7 +546,7 @@ static bool learn_again(void *context, int64_t seq, const struct event *event, s
         return true;
     if (!store_reserve_accepted(store, event->row))
         return error_memory(error);
-    learn_row(store, event->row);
+    learn_row(store, event->row, seq);
     return true;
 }
 
@@ -553,8 +567,7 @@ static bool begin_terms(struct store *store, struct term_maps *maps, struct erro
 {
     if (store->events->forgets)
         return remember_terms(store, maps, error);
-    if (folds_begin_terms(store->events, maps) ? store_visit(store, add_terms, store, error)
-                                               : error_memory(error))
+    if (folds_begin_terms(store->events, maps) ? add_all_terms(store, error) : error_memory(error))
         return true;
     folds_end_terms(store->events);
     return false;

@@ -190,7 +190,7 @@ static bool learn_event(struct files *store, const struct journal_event *event, 
         store_settle(&store->base);
     if (!store_reserve_accepted(&store->base, event->event.row))
         return error_memory(error);
-    store_learn(&store->base, event->event.row);
+    store_learn(&store->base, event->event.row, event->seq);
     return true;
 }
 
@@ -434,7 +434,8 @@ static void learn_batch(struct files *store)
 {
     size_t size = row_size(store);
     for (size_t at = 0; at < store->batch_rows.length; at += size)
-        store_learn(&store->base, (const double *)(store->batch_rows.data + at));
+        store_learn(&store->base, (const double *)(store->batch_rows.data + at),
+                    store->base.learnt + 1);
 }
 
 static bool files_commit(struct store *base, struct error *error)

@@ -68,7 +68,7 @@ bool store_start_moments(struct store *store, const struct schema *schema, struc
 void store_free_sums(struct store *store); /* none, again */
 /* Sees how well the current model predicts the next event's row, which must have been reserved,
  * unless whoever published the model has done so; and adds it to the events' sums. */
-void store_learn(struct store *store, const double *row);
+void store_learn(struct store *store, const double *row, int64_t seq);
 /* After learning, and with no batch open: what no event says any more that is not forgotten is not
  * in the sums either. */
 void store_settle(struct store *store);

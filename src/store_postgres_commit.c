@@ -516,8 +516,9 @@ static void learn_batch(struct replica *store, size_t added)
         if (entry->outcome != STORE_ADDED)
             continue;
         entry->seq = postgres_number(store->postgres, 1, row++, 0);
-        store_learn(&store->base, row_of(store, i));
+        store_learn(&store->base, row_of(store, i), entry->seq);
     }
+    store_settle(&store->base);
     store->number += (int64_t)added;
     *number = store->number;
 }

@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-    SNAPSHOT_EVERY = 65536 /* events: what a new replica has to read at most, or thereabouts */
+    SNAPSHOT_EVERY = 65536,  /* events: what a new replica has to read at most, or thereabouts */
+    BATCH_EVENTS_MAX = 32768 /* more than anybody stores at once */
 };
 
 int64_t *replica_position(struct replica *store, int64_t writer)
@@ -149,11 +150,14 @@ static bool parse_row(const struct replica *store, size_t i, size_t weight_colum
            number_parse(weight, strlen(weight), &row[columns]) == NUMBER_OK;
 }
 
-static bool learn_row(struct replica *store, const double *row, struct error *error)
+static bool learn_row(struct replica *store, const double *row, int64_t seq, struct error *error)
 {
+    /* what is new takes the place of what has gone */
+    if (!encoding_knows(store->base.events->encoding, row))
+        store_settle(&store->base);
     if (!store_reserve_accepted(&store->base, row))
         return error_memory(error);
-    store_learn(&store->base, row);
+    store_learn(&store->base, row, seq);
     return true;
 }
 
@@ -168,7 +172,7 @@ static bool learn_result(struct replica *store, int64_t writer, int64_t *number,
         ok = (postgres_number(store->postgres, 0, i, 0) == *number + 1 &&
               parse_row(store, i, 2, row)) ||
              damaged(writer, *number + 1, error);
-        ok = ok && learn_row(store, row, error);
+        ok = ok && learn_row(store, row, postgres_number(store->postgres, 0, i, 3), error);
         *number += ok;
     }
     free(row);
@@ -312,7 +316,7 @@ bool postgres_snapshot(struct store *base, struct error *error)
     struct replica *store = (struct replica *)base;
     struct buffer writers = {0}, numbers = {0}, text = {0};
     char events[INTEGER_MAX];
-    if (store->base.learnt - store->snapshot_at < SNAPSHOT_EVERY)
+    if (store->base.learnt - store->snapshot_at < SNAPSHOT_EVERY || store_forgets(base))
         return true;
     const struct position *positions = (const struct position *)store->positions.data;
     size_t count = store->positions.length / sizeof *positions;
@@ -338,6 +342,23 @@ bool postgres_snapshot(struct store *base, struct error *error)
     return ok;
 }
 
+/* With a window no more than the tails are learnt, which have all events that can be in it: later
+ * batches of a writer have greater numbers, so that only those of one batch can be out of order. */
+static bool begin_at_tails(struct replica *store, struct error *error)
+{
+    if (!replica_ask(store, SQL_HEADS, 0, NULL, error))
+        return false;
+    for (size_t i = 0; i < postgres_rows(store->postgres, 0); i++) {
+        int64_t head = postgres_number(store->postgres, 0, i, 1);
+        int64_t *number = replica_position(store, postgres_number(store->postgres, 0, i, 0));
+        if (!number)
+            return error_memory(error);
+        *number = store_forgotten(&store->base, head - BATCH_EVENTS_MAX);
+        store->base.learnt += *number;
+    }
+    return true;
+}
+
 /* At the start: the last build where there is no model yet, so that a new replica serves before it
  * has learnt; then the kept sums, before anyone looks how far the writers are by now. */
 static bool load(struct replica *store, struct error *error)
@@ -353,8 +374,15 @@ static bool load(struct replica *store, struct error *error)
         return false;
     store->loaded =
         (model_file_refresh(&store->base.model, &none) || refresh_model(store, version, error)) &&
-        load_moments(store, error);
+        (store_forgets(&store->base) ? begin_at_tails(store, error) : load_moments(store, error));
     return store->loaded;
+}
+
+static bool settle(struct replica *store)
+{
+    if (store->base.events)
+        store_settle(&store->base);
+    return true;
 }
 
 bool replica_learn_news(struct replica *store, struct error *error)
@@ -362,8 +390,9 @@ bool replica_learn_news(struct replica *store, struct error *error)
     struct buffer heads = {0};
     int64_t version, revision;
     bool ok = load(store, error) && look(store, &version, &revision, &heads, error) &&
-              learn_tails(store, &heads, error) && refresh_train(store, revision, error) &&
-              store_follow_terms(&store->base, error) && refresh_model(store, version, error);
+              learn_tails(store, &heads, error) && settle(store) &&
+              refresh_train(store, revision, error) && store_follow_terms(&store->base, error) &&
+              refresh_model(store, version, error);
     buffer_free(&heads);
     return ok;
 }

@@ -88,7 +88,7 @@
     "SELECT snapshot, array_to_string(writers, ' '), array_to_string(numbers, ' ') "               \
     "FROM trendline_moments"
 #define SQL_TAIL                                                                                   \
-    "SELECT number, cells, weight FROM trendline_rows WHERE writer = $1 AND number > $2 AND "      \
+    "SELECT number, cells, weight, seq FROM trendline_rows WHERE writer = $1 AND number > $2 AND " \
     "number <= $3 "                                                                                \
     "ORDER BY number LIMIT 8192"
 

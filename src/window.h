@@ -1,9 +1,12 @@
-/* Window: the rows of the last events, so that each can be taken out of the sums when it is no
- * longer one of them. */
+/* Window: the rows of the events with the greatest numbers, so that each can be taken out of the
+ * sums when it is no longer one of them. Replicas learn events in different orders: which rows are
+ * in the window follows from the numbers alone. */
 #ifndef TRENDLINE_WINDOW_H
 #define TRENDLINE_WINDOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct window;
 
@@ -15,9 +18,16 @@ enum { WINDOW_BYTES_MAX = 64 << 20 };
 struct window *window_new(size_t rows, size_t cells);
 void window_free(struct window *window); /* NULL is fine */
 
-/* The row that the next one takes the place of, until then; NULL while there is room. */
+size_t window_count(const struct window *window);
+const double *window_row(const struct window *window, size_t i); /* in no order */
+
+/* Is event `seq` one of those, or has there been so many later ones already? */
+bool window_takes(const struct window *window, int64_t seq);
+/* The row that the next one that is taken takes the place of, until then; NULL while there is room.
+ */
 const double *window_oldest(const struct window *window);
-void window_add(struct window *window, const double *row);
+/* Adds a row that is taken. */
+void window_add(struct window *window, int64_t seq, const double *row);
 
 /* The least and the greatest of one cell over the rows; infinite while there are none. */
 void window_range(const struct window *window, size_t cell, double *least, double *greatest);
