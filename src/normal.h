@@ -5,7 +5,8 @@
  * leaves of one is larger than 1, and an error of one unit stays one. The factor LDLᵀ is truncated
  * to a few hundred bits; the solution is refined with exact residuals (Higham, Accuracy and
  * Stability of Numerical Algorithms, 2nd ed., ch. 12), so the factor decides only how fast that
- * converges. */
+ * converges. Where no inverse is wanted and the columns are far from dependent, that is found by a
+ * factor in doubles (normal_digits.h). */
 #ifndef TRENDLINE_NORMAL_H
 #define TRENDLINE_NORMAL_H
 
