@@ -7,7 +7,6 @@
 . "$(dirname "$0")/postgres.bash"
 
 WINDOW=100
-EVENTS=600
 urls=()
 posts=()
 
