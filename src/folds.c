@@ -246,9 +246,9 @@ static const double *columns_of(const struct folds *folds, const double *row,
 
 /* ------------------------------------------------------------------ forgetting */
 
-void folds_begin_forgetting(struct folds *folds)
+void folds_begin_forgetting(struct folds *folds, double factor)
 {
-    folds->forgets = true;
+    folds->forget = factor;
 }
 
 static void scale(struct folds *folds, double factor)
@@ -258,16 +258,15 @@ static void scale(struct folds *folds, double factor)
         folds->effective[k] *= factor;
         for (size_t kind = 0; kind < TERMS_KINDS; kind++)
             if (folds->sums[kind][k])
-                term_sums_scale(folds->sums[kind][k], factor);
+                term_sums_scale(folds->sums[kind][k], factor, term_sums_rows(folds->sums[kind][k]));
     }
 }
 
 /* Instead of letting those before weigh less, those to come weigh more, for a while. */
-void folds_forget(struct folds *folds, double factor)
+void folds_forget(struct folds *folds)
 {
-    enum { UNIT_MOST = 2 };
-    folds->unit /= factor;
-    if (folds->unit < UNIT_MOST)
+    folds->unit /= folds->forget;
+    if (folds->unit < FOLDS_UNIT_MOST)
         return;
     scale(folds, 1 / folds->unit);
     folds->unit = 1;
@@ -289,7 +288,7 @@ static enum moments_result reserve_row(struct folds *folds, const double *row, d
     double room[ENCODING_ROOM];
     const double *columns = columns_of(folds, row, room);
     struct moments *moments = folds->moments[part_of(folds, row)];
-    if (!folds->forgets)
+    if (folds->forget == 0)
         return reserve(moments, columns, weight);
     frexp(weight, &exponent);
     enum moments_result result = reserve(moments, columns, fmin(ldexp(1, exponent), DBL_MAX));
@@ -498,7 +497,7 @@ static int64_t some_rows(const struct folds *folds, unsigned parts)
             rows += moments_rows(folds->moments[k]);
             effective += folds->effective[k];
         }
-    return folds->forgets ? llround(effective / folds->unit) : rows;
+    return folds->forget > 0 ? llround(effective / folds->unit) : rows;
 }
 
 int64_t folds_set_rows(const struct folds_set *set, size_t part)
@@ -593,7 +592,8 @@ struct moments *folds_set_some_moments(const struct folds_set *set, unsigned par
     struct moments *sum = moments_new(encoding->columns);
     bool ok = sum != NULL;
     for (size_t i = 0; ok && i < set->count; i++)
-        ok = (set->of[i]->forgets ? add_remembered : add_parts)(sum, set->of[i], parts, encoding);
+        ok =
+            (set->of[i]->forget > 0 ? add_remembered : add_parts)(sum, set->of[i], parts, encoding);
     if (ok)
         return sum;
     moments_free(sum);
@@ -620,8 +620,7 @@ static bool add_remembered_sums(struct term_sums *sum, const struct folds *folds
     struct term_sums *own = term_sums_new(term_sums_count(sum));
     bool ok = own && add_sums(own, folds, kind, parts);
     if (ok) {
-        term_sums_scale(own, 1 / folds->unit);
-        ok = term_sums_set_rows(own, some_rows(folds, parts));
+        term_sums_scale(own, 1 / folds->unit, some_rows(folds, parts));
         term_sums_merge(sum, own);
     }
     term_sums_free(own);
@@ -633,7 +632,8 @@ struct term_sums *folds_set_some_sums(const struct folds_set *set, enum terms_ki
 {
     struct term_sums *sum = term_sums_new(term_sums_count(set->of[0]->sums[kind][0]));
     for (size_t i = 0; sum && i < set->count; i++)
-        if (!(set->of[i]->forgets ? add_remembered_sums : add_sums)(sum, set->of[i], kind, parts)) {
+        if (!(set->of[i]->forget > 0 ? add_remembered_sums : add_sums)(sum, set->of[i], kind,
+                                                                       parts)) {
             term_sums_free(sum);
             sum = NULL;
         }

@@ -64,9 +64,9 @@ struct folds {
     struct reach *reach;     /* of all rows, its distance of those in `sums`; owned */
     double least, greatest;  /* of their targets, */
     bool range_left;         /* and one that was as great or small has been taken away */
-    bool forgets;            /* folds_forget may be called */
+    double forget;           /* what a row leaves of those before it; 0: all */
     double unit;             /* what a row of weight 1 weighs in the sums: 1, or where there is
-                                forgetting up to 2, so that they are seldom scaled */
+                                forgetting below FOLDS_UNIT_MOST, so that they are seldom scaled */
     double effective[FOLDS]; /* with it: rows, those before counting less, in that unit */
 };
 
@@ -82,13 +82,14 @@ bool folds_begin_terms(struct folds *folds, struct term_maps *maps);
 void folds_end_terms(struct folds *folds); /* forgets them */
 void folds_free(struct folds *folds);      /* NULL is fine */
 
-/* Forgetting by and by, for folds that have no rows yet. Then all rows so far weigh `factor` (0 to
- * 1) times as much as those to come, nearly exactly: to about 2^-FOLDS_FORGET_BITS, and in the sums
- * of terms to a millionth. Of sets, rows are an effective number: Σ λ^(rows added since), rounded.
+/* Forgetting by and by, for folds that have no rows yet; `factor` is above 0 and below 1. Then
+ * folds_forget lets all rows so far weigh that times as much as those to come, nearly exactly: to
+ * about 2^-FOLDS_FORGET_BITS, and in the sums of terms to a millionth. Of sets, rows are an
+ * effective number: Σ λ^(rows added since), rounded.
  */
-enum { FOLDS_FORGET_BITS = 128 };
-void folds_begin_forgetting(struct folds *folds);
-void folds_forget(struct folds *folds, double factor);
+enum { FOLDS_FORGET_BITS = 128, FOLDS_UNIT_MOST = 2 };
+void folds_begin_forgetting(struct folds *folds, double factor);
+void folds_forget(struct folds *folds);
 
 /* Makes room for a row (encoding.h) of that weight (moments.h), so that adding it cannot fail.
  * ERROR_UNUSABLE: it cannot be summed with the others; *feature is the one that the error is about,

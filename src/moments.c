@@ -425,12 +425,22 @@ void moments_subtract(struct moments *moments, const double *row, double weight)
     moments->rows--;
 }
 
+/* What has no squares any more has no products. */
+static void forget_column(struct moments *moments, size_t j)
+{
+    for (size_t k = 0; k < moments->count; k++)
+        memset(moments_entry(moments, j, k), 0, moments->limbs * sizeof(mp_limb_t));
+}
+
 void moments_scale(struct moments *moments, double factor)
 {
     struct limbs_factor scaled = limbs_factor_of(factor);
     mp_limb_t *end = moments->sums + entry_count(moments->count) * moments->limbs;
     for (mp_limb_t *sum = moments->sums; sum < end; sum += moments->limbs)
         limbs_scale(sum, moments->limbs, scaled);
+    for (size_t j = 0; j < moments->count; j++)
+        if (mpn_zero_p(moments_entry(moments, j, j), (mp_size_t)moments->limbs))
+            forget_column(moments, j);
 }
 
 /* What of `from` is in the entry `sum`, in units 2^shift times those of `into`. */

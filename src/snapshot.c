@@ -17,6 +17,22 @@ static const char crc_line[] = "crc ";
 
 /* ------------------------------------------------------------------ writing */
 
+/* Where there is forgetting: how, and how many rows each part effectively has. */
+static void write_forgetting(const struct folds *folds, struct buffer *out)
+{
+    if (folds->forget == 0)
+        return;
+    buffer_puts(out, ",\"forget\":");
+    json_write_number(out, folds->forget);
+    buffer_puts(out, ",\"unit\":");
+    json_write_number(out, folds->unit);
+    for (size_t k = 0; k < folds->parts; k++) {
+        buffer_puts(out, k ? "," : ",\"effective\":[");
+        json_write_number(out, folds->effective[k]);
+    }
+    buffer_puts(out, "]");
+}
+
 static void write_header(const struct snapshot *snapshot, struct buffer *out)
 {
     buffer_printf(out, "{\"trendline_moments\":%d,\"rows\":%lld,\"offset\":%llu,\"seq\":%lld",
@@ -27,6 +43,7 @@ static void write_header(const struct snapshot *snapshot, struct buffer *out)
     json_write_string(out, snapshot->fingerprint, strlen(snapshot->fingerprint));
     buffer_puts(out, ",\"source\":");
     json_write_string(out, snapshot->source, strlen(snapshot->source));
+    write_forgetting(snapshot->folds, out);
     buffer_puts(out, ",\"features\":");
     schema_write(snapshot->schema, out);
     levels_write(snapshot->schema, snapshot->folds->encoding, "", out);
@@ -84,6 +101,26 @@ static bool is_our_target(const struct json *header)
     return strcmp(name, schema_target()) == 0;
 }
 
+static bool read_forgetting(struct folds *folds, const struct json *header)
+{
+    double factor;
+    const struct json *item = json_get_kind(header, "effective", JSON_ARRAY);
+    if (!json_get_number(header, "forget", &factor))
+        return true;
+    if (!(factor > 0 && factor < 1) || !item || !json_get_number(header, "unit", &folds->unit) ||
+        !(folds->unit >= 1 && folds->unit < FOLDS_UNIT_MOST))
+        return false;
+    folds_begin_forgetting(folds, factor);
+    item = json_first(item);
+    for (size_t k = 0; k < folds->parts; k++, item = json_next(item)) {
+        if (!item || json_kind(item) != JSON_NUMBER ||
+            !(json_number(item) >= 0 && json_number(item) < 0x1p53))
+            return false;
+        folds->effective[k] = json_number(item);
+    }
+    return !item;
+}
+
 static bool read_header(struct snapshot *snapshot, const struct json *header, struct error *error)
 {
     int64_t format, rows, offset, seq;
@@ -111,7 +148,10 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
     moments_set_rows(snapshot->folds->moments[0], rows);
     reach_free(snapshot->folds->reach);
     snapshot->folds->reach = reach_parse(header, encoding_numbers(snapshot->folds->encoding));
-    return snapshot->folds->reach || error_memory(error);
+    if (!snapshot->folds->reach)
+        return error_memory(error);
+    return read_forgetting(snapshot->folds, header) ||
+           error_set(error, ERROR_DAMAGED, "the header does not say how rows are forgotten");
 }
 
 /* The rest of the header, which is about the terms. */

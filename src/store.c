@@ -303,7 +303,7 @@ static struct folds *new_folds(const struct store *store, const struct schema *s
     struct folds *folds =
         folds_new(schema->kinds, schema->count, folds_parts(schema->count, may_choose(store)));
     if (folds && store->config->forget > 0)
-        folds_begin_forgetting(folds);
+        folds_begin_forgetting(folds, store->config->forget);
     if (folds && maps && !folds_begin_terms(folds, maps)) {
         folds_free(folds);
         return NULL;
@@ -423,8 +423,8 @@ static void learn_row(struct store *store, const double *row, int64_t seq)
         return;
     if (store->window)
         move_window(store, row, seq);
-    if (store->config->forget > 0) {
-        folds_forget(store->events, store->config->forget);
+    if (store->events->forget > 0) {
+        folds_forget(store->events);
         store->has_left = true;
     }
     folds_add(store->events, row, weight);
@@ -474,7 +474,8 @@ int64_t store_forgotten(const struct store *store, int64_t last)
 bool store_fits(const struct store *store, const struct folds *folds)
 {
     size_t parts = folds_parts(folds->features, may_choose(store));
-    if (folds->parts != parts || !folds->maps != !store->maps)
+    if (folds->parts != parts || !folds->maps != !store->maps ||
+        folds->forget != store->config->forget)
         return false;
     return !folds->maps ||
            (term_maps_equal(folds->maps, store->maps) && folds->term_rows == folds_rows(folds));
@@ -565,7 +566,7 @@ static bool remember_terms(struct store *store, struct term_maps *maps, struct e
 /* Of what is stored already. */
 static bool begin_terms(struct store *store, struct term_maps *maps, struct error *error)
 {
-    if (store->events->forgets)
+    if (store->events->forget > 0)
         return remember_terms(store, maps, error);
     if (folds_begin_terms(store->events, maps) ? add_all_terms(store, error) : error_memory(error))
         return true;

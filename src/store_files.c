@@ -92,13 +92,14 @@ static bool files_unlock(struct store *base)
 /* ------------------------------------------------------------------ catching up */
 
 /* Takes the snapshot of the events' sums if there is a good one: a missing or damaged one only
- * means to read the journal from its beginning. It is of all events. */
+ * means to read the journal from its beginning. That of a window would be of no use without its
+ * rows. */
 static bool load_events(struct files *store, struct snapshot *snapshot, struct error *error)
 {
-    if (store_forgets(&store->base))
+    if (store->base.config->window > 0)
         return true;
     if (snapshot_read(snapshot, store->events_path, error)) {
-        if (!store_fits(&store->base, snapshot->folds)) /* of another MODEL */
+        if (!store_fits(&store->base, snapshot->folds)) /* of another MODEL or FORGET */
             snapshot_free(snapshot);
         return true;
     }
@@ -110,8 +111,8 @@ static bool load_events(struct files *store, struct snapshot *snapshot, struct e
 
 static bool visit_event(void *context, const struct journal_event *event, struct error *error);
 
-/* Learns those events up to the last one whose id is known that are not forgotten by then, so that
- * no snapshot is needed. */
+/* Learns those events up to the last one whose id is known that are not forgotten by then: that
+ * is quicker than all of them. */
 static bool learn_last(struct files *store, struct journal_position known, struct error *error)
 {
     struct journal *journal = store->journal;
@@ -138,12 +139,12 @@ static bool open_journal(struct files *store, struct snapshot *snapshot, struct 
     if (!store->ids || !ids_position(store->ids, &known, error))
         return false;
     store->stored = known.seq;
-    if (store_forgets(&store->base))
-        return learn_last(store, known, error);
     if (known.seq < snapshot->position.seq) {
         store->stored = snapshot->position.seq;
         snapshot_free(snapshot);
     }
+    if (!snapshot->schema && store_forgets(&store->base))
+        return learn_last(store, known, error);
     if (snapshot->schema &&
         !journal_resume(store->journal, snapshot->position, snapshot->schema, error))
         return false;
@@ -655,7 +656,7 @@ static bool files_snapshot(struct store *base, struct error *error)
                                 .position = position};
     /* ids first: a snapshot must never be ahead of the ids that its events brought */
     if (!ids_flush(store->ids, position, error) ||
-        (!store_forgets(&store->base) && !snapshot_write(&snapshot, store->events_path, error)))
+        (store->base.config->window == 0 && !snapshot_write(&snapshot, store->events_path, error)))
         return false;
     store->snapshot_at = position.seq;
     return true;

@@ -72,7 +72,7 @@ void store_learn(struct store *store, const double *row, int64_t seq);
 /* After learning, and with no batch open: what no event says any more that is not forgotten is not
  * in the sums either. */
 void store_settle(struct store *store);
-/* WINDOW or FORGET: the sums are not of all events alike, and no snapshot of them is kept. */
+/* WINDOW or FORGET: the sums are not of all events alike. */
 bool store_forgets(const struct store *store);
 /* The last event that does not matter any more where `last` is the last of all; 0: all do. */
 int64_t store_forgotten(const struct store *store, int64_t last);

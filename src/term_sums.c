@@ -290,10 +290,11 @@ static void scale_all(int128 *numbers, size_t count, struct limbs_factor factor)
             factor.shift < 64 ? scale_near(numbers[i], factor) : scale_far(numbers[i], factor);
 }
 
-void term_sums_scale(struct term_sums *sums, double factor)
+void term_sums_scale(struct term_sums *sums, double factor, int64_t rows)
 {
     struct limbs_factor scaled = limbs_factor_of(factor);
     term_sums_flush(sums);
+    sums->rows = rows;
     scale_all(&sums->weight, 1, scaled);
     scale_all(sums->squares, triangle(sums->count), scaled);
     scale_all(sums->linear, sums->count + 1, scaled);
@@ -462,5 +463,6 @@ bool term_sums_set_rows(struct term_sums *sums, int64_t rows)
     sums->rows = rows;
     empty_block(&sums->added, sums->count);
     empty_block(&sums->removed, sums->count);
-    return sums->weight >= rows && sums->weight <= (int128)rows * one * one;
+    /* less than their least weight, where rows have been forgotten by and by */
+    return sums->weight >= 0 && sums->weight <= (int128)rows * one * one;
 }

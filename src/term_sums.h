@@ -40,9 +40,9 @@ void term_sums_add(struct term_sums *sums, const double *values, int64_t target,
 /* Takes a row that was added away again, as exactly. */
 void term_sums_remove(struct term_sums *sums, const double *values, int64_t target, double weight);
 
-/* Lets all rows weigh `factor` (0 to 1) times as much, each sum rounded to a whole number of
- * units. */
-void term_sums_scale(struct term_sums *sums, double factor);
+/* Lets all rows weigh `factor` (0 to 1) times as much, each sum rounded to a whole number of units,
+ * and count as so many. */
+void term_sums_scale(struct term_sums *sums, double factor, int64_t rows);
 
 /* into += from, of as many terms; both are flushed. */
 void term_sums_merge(struct term_sums *into, struct term_sums *from);

@@ -187,6 +187,10 @@ test_forget() {
     build >/dev/null
     agrees "after a replay" 0.98 1900
     stop_service
+    start_service MODEL=linear FORGET=0.9
+    build >/dev/null
+    agrees "with another FORGET" 0.9 1900
+    stop_service
     start_service MODEL=linear
     build >/dev/null
     check_equal "without it all of them count" 1900 "$(model .rows)"

@@ -55,7 +55,7 @@ static void test_term_sums(double factor)
     }
     for (size_t i = 0; i < term_sums_numbers(sums); i++)
         before[i] = term_sums_number(sums, i);
-    term_sums_scale(sums, factor);
+    term_sums_scale(sums, factor, 123);
     for (size_t i = 0; i < term_sums_numbers(sums); i++) {
         struct term_number after = term_sums_number(sums, i);
         mp_limb_t limbs[3];
@@ -63,7 +63,7 @@ static void test_term_sums(double factor)
         limbs_scale(limbs, 3, limbs_factor_of(factor));
         CHECK(memcmp(after.limbs, limbs, sizeof limbs) == 0, "number %zu times %g", i, factor);
     }
-    CHECK_INT(400, term_sums_rows(sums));
+    CHECK_INT(123, term_sums_rows(sums));
     term_sums_free(sums);
 }
 
@@ -132,11 +132,11 @@ static struct folds *folds_of_rows(int count, double factor, size_t parts)
     struct error error;
     size_t feature;
     struct folds *folds = folds_new(NULL, FEATURES, parts);
-    folds_begin_forgetting(folds);
+    folds_begin_forgetting(folds, factor);
     for (int i = 0; i < count; i++) {
         double weight = rows[i][CELLS - 1];
         CHECK(folds_reserve(folds, rows[i], weight, &feature, &error), "%s", error.text);
-        folds_forget(folds, factor);
+        folds_forget(folds);
         folds_add(folds, rows[i], weight);
     }
     return folds;
@@ -193,16 +193,78 @@ static void test_no_noise(double factor)
     struct error error;
     size_t feature;
     struct folds *folds = folds_new(NULL, 2, 1);
-    folds_begin_forgetting(folds);
+    folds_begin_forgetting(folds, factor);
     for (int i = 0; i < ROWS; i++) {
         double row[] = {i % 10, 7, 3 * (i % 10) + 1, 1};
         CHECK(folds_reserve(folds, row, 1, &feature, &error), "%s", error.text);
-        folds_forget(folds, factor);
+        folds_forget(folds);
         folds_add(folds, row, 1);
         if (i > 20 && i % 7 == 0)
             check_line(folds);
     }
     folds_free(folds);
+}
+
+/* A snapshot goes on like what it is of, also when much has been forgotten. */
+static void test_snapshot(double factor)
+{
+    static const char *const names[] = {"a", "b", "c", "d"};
+    struct error error;
+    struct schema *schema = schema_new(names, NULL, FEATURES, &error);
+    struct folds *folds = folds_of_rows(500, factor, FOLDS);
+    struct snapshot snapshot = {.schema = schema, .folds = folds}, read;
+    struct term_maps *maps = folds_set_maps(&(struct folds_set){1, {folds}, NULL});
+    CHECK(folds_begin_terms(folds, maps), "memory");
+    for (int i = 500; i < 1000; i++) {
+        folds_forget(folds);
+        CHECK(folds_reserve_accepted(folds, rows[i], 1), "memory");
+        folds_add(folds, rows[i], 1);
+        folds_add_terms(folds, rows[i], 1);
+        if (i % 50 > 0)
+            continue;
+        CHECK(snapshot_write(&snapshot, "sums", &error), "%s", error.text);
+        if (!CHECK(snapshot_read(&read, "sums", &error), "%s", error.text))
+            break;
+        CHECK_DOUBLE(factor, read.folds->forget);
+        CHECK_DOUBLE(folds->unit, read.folds->unit);
+        for (size_t k = 0; k < FOLDS; k++) {
+            CHECK_DOUBLE(folds->effective[k], read.folds->effective[k]);
+            CHECK(moments_equal(folds->moments[k], read.folds->moments[k]), "part %zu", k);
+        }
+        folds_free(folds); /* it goes on with what was read */
+        snapshot.folds = folds = read.folds;
+        schema_free(read.schema);
+    }
+    term_maps_free(maps);
+    folds_free(folds);
+    schema_free(schema);
+}
+
+/* A feature that has become 0 is so at last, with all its products, and can be read back meanwhile.
+ */
+static void test_vanished(void)
+{
+    static const char *const names[] = {"a", "b"};
+    struct error error;
+    struct schema *schema = schema_new(names, NULL, 2, &error);
+    struct folds *folds = folds_new(NULL, 2, 1);
+    folds_begin_forgetting(folds, 0.9);
+    for (int i = 0; i < 1200; i++) {
+        double row[] = {i < 5, 1000 + i % 7, i % 11, 1};
+        CHECK(folds_reserve_accepted(folds, row, 1), "memory");
+        folds_forget(folds);
+        folds_add(folds, row, 1);
+        struct snapshot snapshot = {.schema = schema, .folds = folds}, read;
+        if (i % 10 == 0) {
+            CHECK(snapshot_write(&snapshot, "sums", &error), "%s", error.text);
+            CHECK(snapshot_read(&read, "sums", &error), "after %d rows: %s", i, error.text);
+            snapshot_free(&read);
+        }
+    }
+    CHECK(moments_is_zero(folds->moments[0], 0), "a");
+    CHECK(!moments_is_zero(folds->moments[0], 1), "b");
+    folds_free(folds);
+    schema_free(schema);
 }
 
 /* ------------------------------------------------------------------ the store */
@@ -285,11 +347,12 @@ static void test_store(bool may_choose)
             CHECK(store_snapshot(store, &store_error), "%s", store_error.text);
         if (turn % 2) {
             end_store(store);
+            if (turn % 3 == 0)
+                remove(SNAPSHOT_EVENTS);
             store = begin_store();
             check_model(store, count, factor);
         }
     }
-    CHECK(access(SNAPSHOT_EVENTS, F_OK) != 0, "no sums are kept");
     end_store(store);
 }
 
@@ -308,6 +371,9 @@ int main(void)
     test_folds(0.8, 1);
     test_no_noise(0.99);
     test_no_noise(0.7);
+    test_snapshot(0.99);
+    test_snapshot(0.3);
+    test_vanished();
     test_store(false);
     test_store(true);
     scratch_end();

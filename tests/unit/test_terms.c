@@ -425,8 +425,12 @@ static void test_numbers_that_cannot_be(void)
     CHECK(!term_sums_set_number(sums, 1, (struct term_number){{0, UINT64_MAX, 0}}), "the same");
     CHECK(term_sums_set_number(sums, 3, (struct term_number){{0, 0, 1}}), "of the target");
     CHECK(term_sums_set_number(sums, 0, (struct term_number){{5}}), "five of the least weight");
-    CHECK(term_sums_set_rows(sums, 5) && !term_sums_set_rows(sums, 6), "rows below that");
+    CHECK(term_sums_set_rows(sums, 5), "%d rows of it", 5);
+    CHECK(term_sums_set_rows(sums, 6), "as many of which one is forgotten");
     CHECK(!term_sums_set_rows(sums, 0), "weight without rows");
+    CHECK(term_sums_set_number(sums, 0, (struct term_number){{UINT64_MAX, UINT64_MAX, UINT64_MAX}}),
+          "below 0");
+    CHECK(!term_sums_set_rows(sums, 6), "no weight is below 0");
     CHECK(term_sums_set_number(sums, 0, (struct term_number){{0, 1}}), "2^24 of the greatest");
     CHECK(term_sums_set_rows(sums, 1 << 24) && !term_sums_set_rows(sums, (1 << 24) - 1), "above");
     term_sums_free(sums);
