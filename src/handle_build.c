@@ -115,7 +115,10 @@ static enum progress advance(struct build *build, struct error *error)
         store_unlock(build->store);
         return DONE;
     }
+    bool renewed = store_renew_terms(build->store, error);
     store_unlock(build->store);
+    if (!renewed)
+        return DONE;
     build->train_read =
         learn_read_train(build->store, build->config, &build->train, &build->news, error);
     return build->train_read ? AGAIN : DONE;

@@ -6,6 +6,7 @@
 #include "symbols.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -627,4 +628,46 @@ bool store_begin_terms(struct store *store, struct error *error)
     if (!has_no_terms(store))
         return true;
     return load_maps(store, store_schema(store), error) && (store->maps || make_maps(store, error));
+}
+
+bool store_change_maps(struct store *store, struct term_maps *maps, struct error *error)
+{
+    drop_maps(store);
+    if (store->events)
+        folds_end_terms(store->events);
+    return take_maps(store, maps, error);
+}
+
+/* By two deviations, or when those are four times what they were, or a quarter. */
+static bool has_moved(struct place before, struct place now)
+{
+    return fabs(now.centre - before.centre) > ldexp(2, before.exponent) ||
+           abs(now.exponent - before.exponent) >= 2;
+}
+
+static bool have_moved(const struct term_maps *before, const struct term_maps *now)
+{
+    size_t j = 0;
+    while (j <= before->features && !has_moved(before->places[j], now->places[j]))
+        j++;
+    return j <= before->features;
+}
+
+static bool renew(struct store *store, struct term_maps *now, struct error *error)
+{
+    return store->methods->renew_maps(store, store_schema(store), now, error) &&
+           store_change_maps(store, term_maps_share(now), error);
+}
+
+bool store_renew_terms(struct store *store, struct error *error)
+{
+    struct folds_set rows;
+    int64_t events = store_events(store);
+    if (!may_choose(store) || !store->maps || !store->methods->renew_maps || events == 0 ||
+        events > STORE_RENEW_ROWS || !store_rows(store, &rows, error))
+        return true;
+    struct term_maps *now = folds_set_maps(&rows);
+    bool ok = now ? !have_moved(store->maps, now) || renew(store, now, error) : error_memory(error);
+    term_maps_free(now);
+    return ok;
 }

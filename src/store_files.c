@@ -42,7 +42,7 @@ struct files {
     int64_t ids_known;   /* up to this event all ids are known: from the file, then added */
     int64_t stored;      /* the last event that snapshot and ids had when they were opened */
     int64_t snapshot_at; /* the last event of the newest snapshot */
-    struct watch train_watch;
+    struct watch train_watch, terms_watch;
     struct buffer batch_rows; /* doubles: the open batch's rows one after the other */
     struct buffer outcomes;   /* struct outcome by ticket: of the open batch, else of the last */
     bool settled;             /* they are the last one's */
@@ -74,6 +74,7 @@ static void files_close(struct store *base)
     journal_close(store->journal);
     ids_close(store->ids);
     watch_close(&store->train_watch);
+    watch_close(&store->terms_watch);
     buffer_free(&store->batch_rows);
     buffer_free(&store->outcomes);
     store_free_shared(base);
@@ -250,6 +251,21 @@ static bool refresh_train(struct files *store, struct error *error)
     return true;
 }
 
+/* Somebody's build may have let the terms begin anew. */
+static bool refresh_maps(struct files *store, struct error *error)
+{
+    struct store *base = &store->base;
+    struct term_maps *maps = NULL;
+    if (!base->maps || watch_look(&store->terms_watch, store->terms_path) != WATCH_CHANGED)
+        return true;
+    if (!files_load_maps(base, base->maps_schema, &maps, error))
+        return false;
+    if (maps && !term_maps_equal(maps, base->maps))
+        return store_change_maps(base, maps, error);
+    term_maps_free(maps);
+    return true;
+}
+
 /* The last event that is known to have been stored, from what was made from the journal. */
 static int64_t known_events(const struct files *store)
 {
@@ -282,7 +298,7 @@ static bool files_catch_up(struct store *base, struct error *error)
     int64_t known = known_events(store);
     if (!journal_replay(store->journal, known, visit_event, store, error) ||
         !check_complete(store, known, error) || !refresh_train(store, error) ||
-        !store_follow_terms(&store->base, error))
+        !refresh_maps(store, error) || !store_follow_terms(&store->base, error))
         return false;
     store_settle(&store->base);
     if (store->base.learnt - store->snapshot_at < SNAPSHOT_EVERY)
@@ -530,22 +546,26 @@ static bool files_load_maps(struct store *base, const struct schema *schema,
     return ok || error->kind == ERROR_ABSENT || error->kind == ERROR_DAMAGED;
 }
 
-static bool files_save_maps(struct store *base, const struct schema *schema,
-                            const struct term_maps *maps, struct error *error)
+static bool files_renew_maps(struct store *base, const struct schema *schema,
+                             const struct term_maps *maps, struct error *error)
 {
     struct files *store = (struct files *)base;
-    struct term_maps *known;
     struct buffer text = {0};
-    if (!files_load_maps(base, schema, &known, error))
-        return false;
-    term_maps_free(known);
-    if (known)
-        return true;
     store_write_maps(schema, maps, &text);
     bool ok = text.failed ? error_memory(error)
                           : file_replace(store->terms_path, text.data, text.length, true, error);
     buffer_free(&text);
     return ok;
+}
+
+static bool files_save_maps(struct store *base, const struct schema *schema,
+                            const struct term_maps *maps, struct error *error)
+{
+    struct term_maps *known;
+    if (!files_load_maps(base, schema, &known, error))
+        return false;
+    term_maps_free(known);
+    return known || files_renew_maps(base, schema, maps, error);
 }
 
 /* ------------------------------------------------------------------ train file, models, snapshot
@@ -675,6 +695,7 @@ static const struct store_methods methods = {.close = files_close,
                                              .identity = files_identity,
                                              .load_maps = files_load_maps,
                                              .save_maps = files_save_maps,
+                                             .renew_maps = files_renew_maps,
                                              .set_train = files_set_train,
                                              .publish_build = files_publish_build,
                                              .restore_model = files_restore_model,
@@ -688,7 +709,7 @@ struct store *store_files_open(const struct config *config, struct error *error)
         return NULL;
     }
     store_begin(&store->base, &methods, config);
-    store->train_watch = (struct watch)WATCH_INIT;
+    store->train_watch = store->terms_watch = (struct watch)WATCH_INIT;
     if (make_paths(store, error) && store_open_shared(&store->base, error))
         return &store->base;
     files_close(&store->base);

@@ -30,6 +30,9 @@ struct store_methods {
      * cannot have had, is replaced. */
     bool (*save_maps)(struct store *store, const struct schema *schema,
                       const struct term_maps *maps, struct error *error);
+    /* Says it in place of what was said before; whoever catches up follows. NULL: cannot be. */
+    bool (*renew_maps)(struct store *store, const struct schema *schema,
+                       const struct term_maps *maps, struct error *error);
     bool (*set_train)(struct store *store, struct snapshot *train, struct error *error);
     bool (*publish_build)(struct store *store, struct model *model, struct error *error);
     bool (*restore_model)(struct store *store, struct error *error);
@@ -80,6 +83,8 @@ int64_t store_forgotten(const struct store *store, int64_t last);
 void store_stamp(struct store *store, struct model *model);
 /* After catching up: takes part in the terms that somebody has begun meanwhile, or begins them. */
 bool store_follow_terms(struct store *store, struct error *error);
+/* Takes these maps, of which one user is taken over, in place of those there are. */
+bool store_change_maps(struct store *store, struct term_maps *maps, struct error *error);
 /* Are these folds, read from somewhere, what they would be here? */
 bool store_fits(const struct store *store, const struct folds *folds);
 

@@ -191,6 +191,46 @@ test_damage() {
     done
 }
 
+# bowl FROM TO: rows of a parabola, whose column moves on
+bowl() {
+    awk -v from="$1" -v to="$2" 'BEGIN { for (i = from; i < to; i++)
+        printf("{\"t\":%d,\"target\":%.6f}\n", i, (i - 1100) ^ 2 / 50 + (i * 7) % 3) }'
+}
+
+test_moved_columns() {
+    local before
+    on_files || return
+    new_data
+    start_service MODEL=auto
+    bowl 0 50 | status /action --data-binary @- >/dev/null
+    build >/dev/null
+    bowl 1000 1200 | status /action --data-binary @- >/dev/null
+    build >/dev/null
+    check_equal "terms begin anew where the columns have moved to" '"quadratic"' "$(model .model)"
+    check_equal "and are right there" yes "$(model '.tried.quadratic < 3' | sed 's/true/yes/')"
+    bowl 1200 1210 | status /action --data-binary @- >/dev/null
+    check_equal "events move the model" 260 "$(model .rows)"
+    before=$(curl -s "$URL/predict?t=1150")
+    stop_service
+    start_service MODEL=auto
+    check_equal "after a restart" "$before" "$(curl -s "$URL/predict?t=1150")"
+    build >/dev/null
+    check_equal "a build changes nothing" "$before" "$(curl -s "$URL/predict?t=1150")"
+    stop_service
+    rm -r "$DATA/model.json" "$DATA/models" "$DATA"/*.moments
+    start_service MODEL=auto
+    build >/dev/null
+    check_equal "nor does a replay" "$before" "$(curl -s "$URL/predict?t=1150")"
+    stop_service
+    bowl 0 260 | jq -r '[.t, .target] | @tsv' | { printf 't\ty\n'; cat; } >"$DATA/train.txt"
+    start_service MODEL=auto
+    bowl 9000 9300 | status /action --data-binary @- >/dev/null
+    build >/dev/null
+    check_equal "with a train file too" 820 "$(model .rows)"
+    check_equal "all rows have terms" true "$(model '.tried | has("quadratic")')"
+    stop_service
+}
+
 WANTED=$(by_batch)
 new_data
 start_service MODEL=auto
@@ -202,4 +242,5 @@ test_train_file_later
 test_straight
 test_other_setting
 test_damage
+test_moved_columns
 check_report http/auto
