@@ -2,6 +2,7 @@
 
 #include "json.h"
 #include "number.h"
+#include "quote.h"
 #include "symbols.h"
 #include "timestamp.h"
 
@@ -263,13 +264,13 @@ struct schema *line_schema(const char *line, size_t length, struct error *error)
             kinds[count] = json_kind(member) == JSON_STRING ? CELL_CATEGORY : CELL_NUMBER;
             names[count++] = json_name(member);
         }
+    char called[QUOTE_MAX];
     struct schema *schema = NULL;
     if (count == 0 || strcmp(names[count - 1], schema_target()) == 0)
         schema = schema_new(names, kinds, count > 0 ? count - 1 : 0, error);
     else
-        error_set(error, ERROR_DAMAGED,
-                  "the target is called \"%.100s\" here, not \"%.100s\": see TARGET",
-                  names[count - 1], schema_target());
+        error_set(error, ERROR_DAMAGED, "the target is called %s here, not \"%.100s\": see TARGET",
+                  quote(called, names[count - 1], strlen(names[count - 1])), schema_target());
     json_free(json);
     return schema;
 }
