@@ -27,6 +27,14 @@ stop_standby() {
     wait_until 30 test ! -e "$STANDBY/data/postmaster.pid"
 } 2>/dev/null
 
+stored() {
+    sql 'SELECT count(*) FROM trendline_rows'
+}
+
+has_stored() {
+    [ "$(stored)" -ge "$1" ]
+}
+
 number=0
 start_postgres synchronous_standby_names='*'
 start_standby
@@ -37,13 +45,13 @@ send >/dev/null
 check_equal "a build" 200 "$(build)"
 
 keep_sending
-sleep 2
+check_equal "events come" yes "$(wait_until 10 has_stored 20 && echo yes)"
 stop_postgres QUIT
 check_equal "nobody to write to: a prediction" '200 {"prediction": 10}' "$(answer '/predict?a=5')"
 (cd / && as_server "$(server_program pg_ctl)" promote -w -D "$STANDBY/data" >/dev/null)
 URI=${URI/:$PGPORT/:$STANDBY_PORT}
 back "the standby took over"
-sleep 2
+check_equal "and more of them" yes "$(wait_until 10 has_stored $(($(stored) + 20)) && echo yes)"
 stop_sending
 counted_once "failing over"
 check_equal "more than before" yes "$([ "$number" -gt 2 ] && echo yes)"
