@@ -368,7 +368,7 @@ static bool predict_rows(struct predict *predict, struct body *body, struct erro
     struct table *table = body->table;
     size_t place[TABLE_COLUMNS_MAX];
     double cells[TABLE_COLUMNS_MAX];
-    double *row = predict->binding.row;
+    double *row;
     enum table_result result;
     if (!place_columns(predict, table, place, error))
         return false;

@@ -154,6 +154,15 @@ static bool same(struct term_sums *a, struct term_sums *b)
     return equal;
 }
 
+/* The terms of random row n, and its target, which now and then is far away. */
+static int64_t make_row(const struct terms *terms, int n, double *values)
+{
+    double row[FEATURES];
+    random_row(row);
+    terms_values(terms, row, values);
+    return term_sums_target(random_value(n % 50 ? 30 : 1e12), (struct place){3, 4});
+}
+
 static void test_sums(enum terms_kind kind)
 {
     static double rows[ROWS][TERMS_MAX];
@@ -164,10 +173,7 @@ static void test_sums(enum terms_kind kind)
     for (int i = 0; i < 2; i++)
         parts[i] = term_sums_new(count);
     for (int n = 0; n < ROWS; n++) {
-        double row[FEATURES];
-        random_row(row);
-        terms_values(terms, row, rows[n]);
-        targets[n] = term_sums_target(random_value(n % 50 ? 30 : 1e12), (struct place){3, 4});
+        targets[n] = make_row(terms, n, rows[n]);
         term_sums_add(all, rows[n], targets[n], 1);
         term_sums_add(parts[n % 3 == 0], rows[n], targets[n], 1);
     }
@@ -283,10 +289,7 @@ static void test_weighted_sums(enum terms_kind kind)
     for (int i = 0; i < 2; i++)
         parts[i] = term_sums_new(count);
     for (int n = 0; n < ROWS; n++) {
-        double row[FEATURES];
-        random_row(row);
-        terms_values(terms, row, rows[n]);
-        targets[n] = term_sums_target(random_value(n % 50 ? 30 : 1e12), (struct place){3, 4});
+        targets[n] = make_row(terms, n, rows[n]);
         term_weights[n] = random_weight();
         term_sums_add(all, rows[n], targets[n], term_weights[n]);
         term_sums_add(parts[n % 3 == 0], rows[n], targets[n], term_weights[n]);
