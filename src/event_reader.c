@@ -287,6 +287,12 @@ static bool find_option(const struct event_reader *reader, const char *name,
     return true;
 }
 
+/* Beyond 2^53 - 1 a double stands for several whole numbers, which would be one id. */
+static bool is_exact_whole(double value)
+{
+    return fabs(value) < 0x1p53 && trunc(value) == value;
+}
+
 /* A string; a whole number is taken for its digits, since database keys are such. */
 static bool take_member_id(struct event_reader *reader, struct event *event, struct error *error)
 {
@@ -298,10 +304,10 @@ static bool take_member_id(struct event_reader *reader, struct event *event, str
         return !reader->exported || error_set(error, ERROR_UNUSABLE, "missing \"_id\"");
     if (json_kind(member) == JSON_STRING)
         return take_id(reader, json_string(member), strlen(json_string(member)), event, error);
-    if (json_kind(member) != JSON_NUMBER || fabs(json_number(member)) > 0x1p53 ||
-        trunc(json_number(member)) != json_number(member))
+    if (json_kind(member) != JSON_NUMBER || !is_exact_whole(json_number(member)))
         return error_set(error, ERROR_UNUSABLE,
-                         "_id must be a string or a whole number up to 2^53");
+                         "_id must be a string, or a whole number up to 9007199254740991 "
+                         "(2^53 - 1); send a longer one in quotes");
     return take_id(reader, digits, number_format(json_number(member), digits), event, error);
 }
 

@@ -36,9 +36,14 @@ test_forms() {
     check_equal "a whole number" '201 {"seq": 6}' "$(answer /action -d '{"_id":17,"a":1,"target":3}')"
     check_equal "and again" '200 {"seq": 6, "duplicate": true}' \
         "$(answer /action -d '{"_id":17,"a":1,"target":3}')"
-    for long in true '[]' '{}' '""' 1.5 '"a\nb"'; do
+    # those beyond 2^53 - 1 read as the same double, and would be one id
+    for long in true '[]' '{}' '""' 1.5 '"a\nb"' 9007199254740992 9007199254740993 -9007199254740993 1e300; do
         refuses "an id that is $long" 422 _id /action -d "{\"_id\":$long,\"a\":1,\"target\":3}"
     done
+    check_equal "the greatest whole number" '201 {"seq": 7}' \
+        "$(answer /action -d '{"_id":9007199254740991,"a":1,"target":3}')"
+    check_equal "is its digits" '200 {"seq": 7, "duplicate": true}' \
+        "$(answer /action -d '{"_id":"9007199254740991","a":1,"target":3}')"
     long=$(printf 'x%.0s' {1..5000})
     refuses "an id of 5000 bytes" 422 _id /action -d "{\"_id\":\"$long\",\"a\":1,\"target\":3}"
     refuses "two ids" 422 _id /action -d '{"_id":"p","_id":"q","a":1,"target":3}'
@@ -47,7 +52,7 @@ test_forms() {
 test_bulk() {
     answer /action -d '[{"_id":"x","a":1,"target":3},{"_id":"z","a":1,"target":3},
         {"_id":"z","a":1,"target":3},{"_id":"z","a":2,"target":3},{"_id":"x","a":9,"target":3}]' >/dev/null
-    check_equal "in bulk" '[1,2,2,7,7,[3,4]]' \
+    check_equal "in bulk" '[1,2,2,8,8,[3,4]]' \
         "$(jq -c '[.accepted,.duplicates,.rejected,.first_seq,.last_seq,[.errors[].index]]' "$SCRATCH/body")"
     check_contains "the error names the id" '"z"' "$(jq -r '.errors[0].error' "$SCRATCH/body")"
     answer /action -d '[{"a":1},{"_id":"x","a":9,"target":3},{"b":1},{"_id":"z","a":2,"target":3}]' >/dev/null
