@@ -33,22 +33,47 @@ static bool is_at_path(int fd, const char *path)
            opened.st_ino == named.st_ino;
 }
 
-/* Opens and locks the temporary file; -1 with errno set. */
-static int open_locked(const char *path)
+static const char *kind_of(mode_t mode)
+{
+    return S_ISDIR(mode) ? "a directory" : S_ISFIFO(mode) ? "a pipe" : "a device or a socket";
+}
+
+int file_open_regular(int directory, const char *name, int flags, struct error *error)
+{
+    struct stat status;
+    int fd = openat(directory, name, flags | O_CLOEXEC | O_NONBLOCK, 0644);
+    if (fd < 0) {
+        bool absent = errno == ENOENT && !(flags & O_CREAT);
+        error_errno(error, "cannot %s %s", flags & O_CREAT ? "create" : "open", name);
+        if (absent)
+            error->kind = ERROR_ABSENT;
+        return -1;
+    }
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        return fd;
+    error_set(error, ERROR_SYSTEM, "%s is %s, and must be a regular file", name,
+              kind_of(status.st_mode));
+    close(fd);
+    return -1;
+}
+
+/* Opens and locks the temporary file of `path`, or returns -1. */
+static int open_locked(const char *temporary, const char *path, struct error *error)
 {
     for (;;) {
-        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        int fd = file_open_regular(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_NOFOLLOW, error);
         if (fd < 0)
             return -1;
-        if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-            int reason = errno;
-            close(fd);
-            errno = reason;
-            return -1;
-        }
-        if (is_at_path(fd, path))
+        bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+        if (locked && is_at_path(fd, temporary))
             return fd;
+        if (!locked && errno == EWOULDBLOCK)
+            error_set(error, ERROR_BUSY, "another process is writing %s", path);
+        else if (!locked)
+            error_errno(error, "cannot lock %s", temporary);
         close(fd);
+        if (!locked)
+            return -1;
     }
 }
 
@@ -57,11 +82,9 @@ bool file_begin(struct file_writer *writer, const char *path, struct error *erro
     writer->pending = (struct buffer){0};
     if (!set_paths(writer, path, error))
         return false;
-    writer->fd = open_locked(writer->temporary);
-    if (writer->fd < 0 && errno == EWOULDBLOCK)
-        return error_set(error, ERROR_BUSY, "another process is writing %s", path);
+    writer->fd = open_locked(writer->temporary, path, error);
     if (writer->fd < 0)
-        return error_errno(error, "cannot create %s", writer->temporary);
+        return false;
     if (ftruncate(writer->fd, 0) == 0)
         return true;
     error_errno(error, "cannot truncate %s", writer->temporary);
@@ -180,14 +203,9 @@ static bool read_all(int fd, const char *path, size_t limit, struct buffer *cont
 
 bool file_read(const char *path, size_t limit, struct buffer *content, struct error *error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        bool absent = errno == ENOENT;
-        error_errno(error, "cannot open %s", path);
-        if (absent)
-            error->kind = ERROR_ABSENT;
+    int fd = file_open_regular(AT_FDCWD, path, O_RDONLY, error);
+    if (fd < 0)
         return false;
-    }
     bool complete = read_all(fd, path, limit, content, error);
     close(fd);
     return complete;

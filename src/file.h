@@ -1,4 +1,5 @@
-/* Files that are replaced whole: written beside their place, then renamed over it. */
+/* Files that are replaced whole: written beside their place, then renamed over it. And how files of
+ * a directory that others may write to are opened. */
 #ifndef TRENDLINE_FILE_H
 #define TRENDLINE_FILE_H
 
@@ -32,6 +33,11 @@ void file_abort(struct file_writer *writer); /* removes the temporary file */
 /* begin, write, commit. */
 bool file_replace(const char *path, const void *data, size_t length, bool durable,
                   struct error *error);
+
+/* Opens the file `name` of the directory (AT_FDCWD: the working one) with these flags of open(2),
+ * and O_CLOEXEC. Never waits, as a FIFO would make one; what is no regular file is refused by name.
+ * -1 with `error` set: a missing file is ERROR_ABSENT. Mode 0644 where O_CREAT makes it. */
+int file_open_regular(int directory, const char *name, int flags, struct error *error);
 
 /* The whole content of `path` appended to `content`. A missing file is ERROR_ABSENT, one of more
  * than `limit` bytes ERROR_TOO_LARGE. */

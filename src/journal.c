@@ -1,5 +1,6 @@
 #include "journal.h"
 
+#include "file.h"
 #include "journal_line.h"
 #include "timestamp.h"
 
@@ -43,13 +44,12 @@ static bool open_file(struct journal *journal, const char *directory, struct err
     int at = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (at < 0)
         return error_errno(error, "cannot open %s", directory);
-    journal->fd = openat(at, JOURNAL_NAME, O_RDWR | O_CLOEXEC);
-    bool create = journal->fd < 0 && errno == ENOENT;
+    journal->fd = file_open_regular(at, JOURNAL_NAME, O_RDWR, error);
+    bool create = journal->fd < 0 && error->kind == ERROR_ABSENT;
     if (create)
-        journal->fd = openat(at, JOURNAL_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    bool ok = journal->fd >= 0 || error_errno(error, "cannot open %s/" JOURNAL_NAME, directory);
+        journal->fd = file_open_regular(at, JOURNAL_NAME, O_RDWR | O_CREAT, error);
     close(at);
-    return ok && (!create || sync_directory(directory, error));
+    return journal->fd >= 0 && (!create || sync_directory(directory, error));
 }
 
 struct journal *journal_open(const char *directory, struct error *error)

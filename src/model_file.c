@@ -66,7 +66,8 @@ static bool read_model(struct model_file *file)
 
 bool model_file_refresh(struct model_file *file, struct error *error)
 {
-    switch (watch_look(&file->watch, file->path)) {
+    struct error why;
+    switch (watch_look(&file->watch, file->path, &why)) {
     case WATCH_CHANGED:
         if (!read_model(file) && file->damage.kind != ERROR_DAMAGED)
             watch_close(&file->watch); /* it may go better next time */
@@ -79,7 +80,7 @@ bool model_file_refresh(struct model_file *file, struct error *error)
         break;
     case WATCH_ERROR:
         if (!file->model)
-            error_errno(&file->damage, "cannot open " MODEL_NAME);
+            file->damage = why;
         break;
     case WATCH_SAME:
         break;
@@ -99,7 +100,8 @@ bool model_file_publish(struct model_file *file, struct model *model, bool durab
         return error_memory(error);
     if (!file_replace(file->path, file->text.data, file->text.length, durable, error))
         return false;
-    watch_look(&file->watch, file->path); /* so that our own file is not read back */
+    struct error unseen; /* it is read back then */
+    watch_look(&file->watch, file->path, &unseen);
     model_free(file->model);
     file->model = model;
     return true;

@@ -227,14 +227,14 @@ static bool visit_event(void *context, const struct journal_event *event, struct
 static bool refresh_train(struct files *store, struct error *error)
 {
     struct snapshot train;
-    switch (watch_look(&store->train_watch, store->train_path)) {
+    switch (watch_look(&store->train_watch, store->train_path, error)) {
     case WATCH_SAME:
         return true;
     case WATCH_ABSENT:
         snapshot_free(&store->base.train);
         return true;
     case WATCH_ERROR:
-        return error_errno(error, "cannot open " SNAPSHOT_TRAIN);
+        return false;
     case WATCH_CHANGED:
         break;
     }
@@ -256,7 +256,7 @@ static bool refresh_maps(struct files *store, struct error *error)
 {
     struct store *base = &store->base;
     struct term_maps *maps = NULL;
-    if (!base->maps || watch_look(&store->terms_watch, store->terms_path) != WATCH_CHANGED)
+    if (!base->maps || watch_look(&store->terms_watch, store->terms_path, error) != WATCH_CHANGED)
         return true;
     if (!files_load_maps(base, base->maps_schema, &maps, error))
         return false;
@@ -578,7 +578,8 @@ static bool files_set_train(struct store *base, struct snapshot *train, struct e
         return false;
     if (!train && remove(store->train_path) != 0 && errno != ENOENT)
         return error_errno(error, "cannot remove " SNAPSHOT_TRAIN);
-    watch_look(&store->train_watch, store->train_path); /* our own file need not be read back */
+    struct error unseen; /* our own file need not be read back, but may be */
+    watch_look(&store->train_watch, store->train_path, &unseen);
     snapshot_free(&store->base.train);
     if (train) {
         store->base.train = *train;

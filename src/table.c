@@ -1,6 +1,7 @@
 #include "table.h"
 
 #include "cells.h"
+#include "file.h"
 #include "line_reader.h"
 #include "number.h"
 #include "quote.h"
@@ -260,16 +261,11 @@ static long read_file(void *context, char *data, size_t size, struct error *erro
     return got;
 }
 
-struct table *table_open(const char *path, struct error *error)
+/* Takes the open file over; none where `file` is -1 and `error` set. */
+static struct table *open_with(int file, const char *path, struct error *error)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        bool absent = errno == ENOENT;
-        error_errno(error, "cannot open %s", path);
-        if (absent)
-            error->kind = ERROR_ABSENT;
+    if (file < 0)
         return NULL;
-    }
     const char *slash = strrchr(path, '/');
     struct table *table = allocate(slash ? slash + 1 : path, error);
     if (!table) {
@@ -278,6 +274,22 @@ struct table *table_open(const char *path, struct error *error)
     }
     table->file = file;
     return begin(table, read_file, table, error);
+}
+
+struct table *table_open(const char *path, struct error *error)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    bool absent = file < 0 && errno == ENOENT;
+    if (file < 0)
+        error_errno(error, "cannot open %s", path);
+    if (absent)
+        error->kind = ERROR_ABSENT;
+    return open_with(file, path, error);
+}
+
+struct table *table_open_regular(const char *path, struct error *error)
+{
+    return open_with(file_open_regular(AT_FDCWD, path, O_RDONLY, error), path, error);
 }
 
 void table_free(struct table *table)

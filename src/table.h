@@ -36,6 +36,8 @@ struct table;
  * is what errors call the table: "train.tsv:3: column b: …"; for table_open the last part of
  * `path`. A missing file is ERROR_ABSENT. */
 struct table *table_open(const char *path, struct error *error);
+/* The same for a service, which must not wait for whoever may write to a pipe: only of a file. */
+struct table *table_open_regular(const char *path, struct error *error);
 struct table *table_new(table_source *source, void *context, const char *name, struct error *error);
 void table_free(struct table *table); /* NULL is fine */
 

@@ -156,7 +156,7 @@ static bool read_again(struct reading *reading, const char *path, const struct t
     term_maps_free(maps);
     if (!ok)
         return error_memory(error);
-    struct table *table = table_open(path, error);
+    struct table *table = table_open_regular(path, error);
     reading->sums = false;
     reading->terms = true;
     ok = table && begin_table(table, wish, error) && read_rows(reading, table, error);
@@ -179,7 +179,7 @@ bool train_read(const char *path, const struct train_wish *wish, struct snapshot
     *train = (struct snapshot){0};
     if (!train_source(path, train->source, error))
         return false;
-    struct table *table = table_open(path, error);
+    struct table *table = table_open_regular(path, error);
     bool ok = table && read_table(&reading, table, wish, error);
     table_free(table);
     ok = ok && read_again(&reading, path, wish, error);

@@ -1,26 +1,26 @@
 #include "watch.h"
 
-#include <errno.h>
+#include "file.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
-enum watch_result watch_look(struct watch *watch, const char *path)
+enum watch_result watch_look(struct watch *watch, const char *path, struct error *error)
 {
     struct stat status;
     if (stat(path, &status) == 0 && watch->fd >= 0 && status.st_ino == watch->inode &&
         status.st_dev == watch->device)
         return WATCH_SAME;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 && errno == ENOENT) {
+    int fd = file_open_regular(AT_FDCWD, path, O_RDONLY, error);
+    if (fd < 0 && error->kind == ERROR_ABSENT) {
         watch_close(watch);
         return WATCH_ABSENT;
     }
     if (fd < 0)
         return WATCH_ERROR;
-    /* a pipe, say, would make a reader wait for ever */
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    if (fstat(fd, &status) != 0) {
+        error_errno(error, "cannot look at %s", path);
         close(fd);
-        errno = EINVAL;
         return WATCH_ERROR;
     }
     watch_close(watch);

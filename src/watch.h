@@ -5,6 +5,8 @@
 #ifndef TRENDLINE_WATCH_H
 #define TRENDLINE_WATCH_H
 
+#include "error.h"
+
 #include <sys/stat.h>
 
 struct watch {
@@ -22,10 +24,10 @@ enum watch_result {
     WATCH_SAME,
     WATCH_CHANGED, /* `fd` is the new file, opened for reading from its beginning */
     WATCH_ABSENT,  /* there is no file now */
-    WATCH_ERROR    /* errno says why; the watch is as it was */
+    WATCH_ERROR    /* `error` says why; the watch is as it was */
 };
 
-enum watch_result watch_look(struct watch *watch, const char *path);
+enum watch_result watch_look(struct watch *watch, const char *path, struct error *error);
 void watch_close(struct watch *watch);
 
 #endif

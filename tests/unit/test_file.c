@@ -168,7 +168,22 @@ static void test_read(void)
     CHECK_STRING("a is larger than 4 bytes", error.text);
     buffer_free(&content);
     unlink("a");
-    CHECK_STRING("cannot read .: Is a directory", content_of("."));
+    CHECK_STRING(". is a directory, and must be a regular file", content_of("."));
+}
+
+/* Whoever may write to the directory may put a pipe there, which would hold up its reader or its
+ * writer for ever. */
+static void test_pipes(void)
+{
+    alarm(20); /* a hang is a failure */
+    CHECK(mkfifo("a", 0644) == 0 && mkfifo(".b.tmp", 0644) == 0, "mkfifo");
+    CHECK_STRING("a is a pipe, and must be a regular file", content_of("a"));
+    CHECK(!file_replace("b", "x", 1, true, &error), "a pipe in the temporary file's place");
+    CHECK(file_replace("a", "x", 1, true, &error), "%s", error.text);
+    CHECK_STRING("x", content_of("a"));
+    alarm(0);
+    unlink("a");
+    unlink(".b.tmp");
 }
 
 int main(void)
@@ -184,6 +199,7 @@ int main(void)
     test_full();
     test_failures();
     test_read();
+    test_pipes();
     rmdir(directory);
     return check_report("test_file");
 }
