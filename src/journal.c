@@ -159,11 +159,62 @@ static long read_more(struct journal *journal, struct batch_scan *scan, struct e
     return got;
 }
 
-/* The first line's features are all lines' features, whatever was meant to be before it came. */
-static bool take_schema(struct journal *journal, const char *line, size_t length,
+/* Reads the file from `offset` into scratch until a whole line is there. */
+static const char *fetch_line(struct journal *journal, uint64_t offset, size_t *length,
+                              struct error *error)
+{
+    struct buffer *scratch = &journal->scratch;
+    buffer_clear(scratch);
+    for (;;) {
+        char *room = buffer_reserve(scratch, READ_SIZE / 64);
+        if (!room) {
+            error_memory(error);
+            return NULL;
+        }
+        long got = read_at(journal->fd, room, READ_SIZE / 64, offset + scratch->length);
+        if (got < 0) {
+            error_errno(error, "cannot read " JOURNAL_NAME);
+            return NULL;
+        }
+        if (got == 0) {
+            error_set(error, ERROR_DAMAGED, JOURNAL_NAME ": no line ends behind byte %llu",
+                      (unsigned long long)offset);
+            return NULL;
+        }
+        scratch->length += (size_t)got;
+        const char *newline = memchr(room, '\n', (size_t)got);
+        if (newline) {
+            *length = (size_t)(newline - scratch->data);
+            return scratch->data;
+        }
+    }
+}
+
+/* null stands for a number that is missing, and in journals of older versions for a category too,
+ * where it is an empty text now. So where the first line has null, the next one that has a value
+ * tells which it is, from `offset` on. */
+static void find_kinds(struct journal *journal, struct schema *schema, bool *untold,
+                       uint64_t offset)
+{
+    struct error end;
+    size_t length, batch;
+    int64_t seq;
+    const char *line;
+    while ((line = fetch_line(journal, offset, &length, &end)) &&
+           line_check(line, length, &seq, &batch) &&
+           line_tell_kinds(line, length, schema, untold) > 0)
+        offset += length + 1;
+}
+
+/* The first line's features are all lines' features, whatever was meant to be before it came. The
+ * lines behind it begin at `next`. */
+static bool take_schema(struct journal *journal, const char *line, size_t length, uint64_t next,
                         struct error *error)
 {
-    struct schema *schema = line_schema(line, length, error);
+    bool untold[SCHEMA_FEATURES_MAX] = {false};
+    struct schema *schema = line_schema(line, length, untold, error);
+    if (schema && memchr(untold, true, sizeof untold))
+        find_kinds(journal, schema, untold, next);
     bool ok = schema && journal_set_schema(journal, schema, error);
     schema_free(schema);
     if (ok || error->kind == ERROR_BUSY)
@@ -177,7 +228,7 @@ static bool visit_line(struct journal *journal, const char *line, size_t length,
                        journal_visitor *visit, void *context, struct error *error)
 {
     struct journal_event event = {.offset = offset};
-    if (journal->end.seq == 0 && !take_schema(journal, line, length, error))
+    if (journal->end.seq == 0 && !take_schema(journal, line, length, offset + length + 1, error))
         return false;
     if (!line_read(&journal->layout, line, length, &event))
         return error_set(error, ERROR_DAMAGED,
@@ -396,37 +447,6 @@ bool journal_visit(struct journal *journal, struct journal_position until, journ
     return ok;
 }
 
-/* Reads the file from `offset` into scratch until a whole line is there. */
-static const char *fetch_line(struct journal *journal, uint64_t offset, size_t *length,
-                              struct error *error)
-{
-    struct buffer *scratch = &journal->scratch;
-    buffer_clear(scratch);
-    for (;;) {
-        char *room = buffer_reserve(scratch, READ_SIZE / 64);
-        if (!room) {
-            error_memory(error);
-            return NULL;
-        }
-        long got = read_at(journal->fd, room, READ_SIZE / 64, offset + scratch->length);
-        if (got < 0) {
-            error_errno(error, "cannot read " JOURNAL_NAME);
-            return NULL;
-        }
-        if (got == 0) {
-            error_set(error, ERROR_DAMAGED, JOURNAL_NAME ": no line ends behind byte %llu",
-                      (unsigned long long)offset);
-            return NULL;
-        }
-        scratch->length += (size_t)got;
-        const char *newline = memchr(room, '\n', (size_t)got);
-        if (newline) {
-            *length = (size_t)(newline - scratch->data);
-            return scratch->data;
-        }
-    }
-}
-
 /* The end of the first batch that ends with a line that begins behind byte `from`, or where there
  * is none before `until` that. */
 static bool next_end(struct journal *journal, uint64_t from, struct journal_position until,
@@ -488,7 +508,7 @@ bool journal_seek(struct journal *journal, struct journal_position until, int64_
         !find_end(journal, until, seq, &found, error))
         return false;
     const char *first = fetch_line(journal, 0, &length, error);
-    bool ok = first && take_schema(journal, first, length, error);
+    bool ok = first && take_schema(journal, first, length, length + 1, error);
     journal->end = ok ? found : (struct journal_position){0};
     return ok;
 }

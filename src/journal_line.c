@@ -182,7 +182,7 @@ static bool take_level(struct cursor *cursor, double *code)
 static bool take_cell(struct cursor *cursor, enum cell_kind kind, double *cell)
 {
     *cell = NAN;
-    if (take_literal(cursor, kind == CELL_CATEGORY ? "\"\"" : "null"))
+    if (take_literal(cursor, "null") || (kind == CELL_CATEGORY && take_literal(cursor, "\"\"")))
         return true;
     return kind == CELL_CATEGORY ? take_level(cursor, cell) : take_number(cursor, cell);
 }
@@ -250,8 +250,25 @@ bool line_read(const struct line_layout *layout, const char *line, size_t length
     return cursor.at == cursor.end;
 }
 
+size_t line_tell_kinds(const char *line, size_t length, struct schema *schema, bool *untold)
+{
+    struct error ignored; /* whoever reads that line is told */
+    struct json *json = json_parse(line, length, &ignored);
+    size_t left = 0;
+    for (size_t i = 0; i < schema->count; i++) {
+        const struct json *member = untold[i] && json ? json_get(json, schema->names[i]) : NULL;
+        if (member && json_kind(member) != JSON_NULL) {
+            schema->kinds[i] = json_kind(member) == JSON_STRING ? CELL_CATEGORY : CELL_NUMBER;
+            untold[i] = false;
+        }
+        left += untold[i];
+    }
+    json_free(json);
+    return left;
+}
+
 /* The last member that is no option is the target. */
-struct schema *line_schema(const char *line, size_t length, struct error *error)
+struct schema *line_schema(const char *line, size_t length, bool *untold, struct error *error)
 {
     struct json *json = json_parse(line, length, error);
     if (!json)
@@ -262,6 +279,8 @@ struct schema *line_schema(const char *line, size_t length, struct error *error)
     for (const struct json *member = json_first(json); member; member = json_next(member))
         if (json_name(member)[0] != '_' && count < SCHEMA_FEATURES_MAX + 2) {
             kinds[count] = json_kind(member) == JSON_STRING ? CELL_CATEGORY : CELL_NUMBER;
+            if (count < SCHEMA_FEATURES_MAX)
+                untold[count] = json_kind(member) == JSON_NULL;
             names[count++] = json_name(member);
         }
     char called[QUOTE_MAX];

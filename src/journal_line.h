@@ -30,7 +30,12 @@ bool line_check(const char *line, size_t length, int64_t *seq, size_t *batch);
 bool line_read(const struct line_layout *layout, const char *line, size_t length,
                struct journal_event *event);
 
-/* The features of a line that line_check accepted, or NULL with `error` set. */
-struct schema *line_schema(const char *line, size_t length, struct error *error);
+/* The features of a line that line_check accepted, or NULL with `error` set. Those that are null
+ * there count as numbers, and are marked in `untold` (SCHEMA_FEATURES_MAX of them). */
+struct schema *line_schema(const char *line, size_t length, bool *untold, struct error *error);
+
+/* Unmarks those features that have a value in another line that line_check accepted, which tells
+ * their kind. How many are left. */
+size_t line_tell_kinds(const char *line, size_t length, struct schema *schema, bool *untold);
 
 #endif
