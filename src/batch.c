@@ -1,6 +1,7 @@
 #include "batch.h"
 
 #include "choice.h"
+#include "columns.h"
 #include "cores.h"
 #include "crew.h"
 #include "file.h"
@@ -40,11 +41,11 @@ struct batch {
     struct input train, test;
     char output_path[PATH_MAX], report_path[PATH_MAX];
     unsigned threads;
-    size_t features;
-    char *const *names;    /* of the features; the training table's */
-    enum cell_kind *kinds; /* of the features; owned */
+    struct columns columns; /* of the training table */
+    enum cell_kind *kinds;  /* of the features; owned */
     unsigned options;
-    size_t place[TABLE_COLUMNS_MAX]; /* of the test table's columns among the features */
+    /* of the test table's columns among the features; behind the target's what is passed over */
+    size_t place[TABLE_COLUMNS_MAX], test_columns;
     struct choice choice;
     struct predictor *model;
     struct study study;
@@ -85,43 +86,44 @@ static bool test_error(struct error *error, const char *problem, const char *nam
     return error_set(error, ERROR_UNUSABLE, TEST_NAME ":1: column %s %s", name, problem);
 }
 
-/* The training column of that name, or table_columns(train). */
-static size_t find_column(const struct table *train, const char *name)
+/* The feature of that name; beyond them all the target, and beyond that no column is. */
+static size_t find_feature(const struct columns *columns, const char *name)
 {
-    size_t column = 0;
-    while (column < table_columns(train) && strcmp(table_column_name(train, column), name) != 0)
-        column++;
-    return column;
+    size_t j = 0;
+    while (j <= columns->features && strcmp(columns->names[j], name) != 0)
+        j++;
+    return j;
 }
 
 static bool match_by_name(struct batch *batch, struct error *error)
 {
-    const struct table *train = batch->train.table, *test = batch->test.table;
+    const struct columns *train = &batch->columns;
+    const struct table *test = batch->test.table;
     bool present[TABLE_COLUMNS_MAX] = {false};
     for (size_t i = 0; i < table_columns(test); i++) {
         const char *name = table_column_name(test, i);
-        size_t column = find_column(train, name);
-        if (column == batch->features)
+        size_t j = columns_is_weight(name) ? train->features + 1 : find_feature(train, name);
+        if (j == train->features)
             return test_error(error, "is the target in " TRAIN_NAME, name);
-        if (column > batch->features)
+        if (j > train->features && !columns_is_weight(name))
             return test_error(error, "is not in " TRAIN_NAME, name);
-        batch->place[i] = column;
-        present[column] = true;
+        batch->place[i] = j;
+        present[j] = true;
     }
-    for (size_t column = 0; column < batch->features; column++)
-        if (!present[column])
-            return test_error(error, "is missing", table_column_name(train, column));
+    for (size_t j = 0; j < train->features; j++)
+        if (!present[j])
+            return test_error(error, "is missing", train->names[j]);
     return true;
 }
 
 static bool match_by_position(struct batch *batch, struct error *error)
 {
     size_t columns = table_columns(batch->test.table);
-    if (columns != batch->features)
+    if (columns != batch->columns.features)
         return error_set(error, ERROR_UNUSABLE,
                          TEST_NAME ":1: %zu column%s where " TRAIN_NAME " has %zu feature%s",
-                         columns, columns == 1 ? "" : "s", batch->features,
-                         batch->features == 1 ? "" : "s");
+                         columns, columns == 1 ? "" : "s", batch->columns.features,
+                         batch->columns.features == 1 ? "" : "s");
     for (size_t i = 0; i < columns; i++)
         batch->place[i] = i;
     return true;
@@ -130,26 +132,27 @@ static bool match_by_position(struct batch *batch, struct error *error)
 /* Tells the training table what its columns are, as far as that is known. */
 static void set_columns(const struct batch *batch, struct table *table)
 {
-    table_set_target(table, batch->features);
     if (batch->options & BATCH_MISSING)
         table_allow_missing(table);
-    for (size_t i = 0; i < batch->features; i++)
+    for (size_t i = 0; i < batch->columns.features; i++)
         if (batch->kinds[i] == CELL_CATEGORY)
-            table_set_category(table, i);
+            table_set_category(table, columns_of_feature(&batch->columns, i));
 }
 
 /* The kinds of the features, by the first row. */
 static bool find_kinds(struct batch *batch, struct error *error)
 {
     struct table *table = batch->train.table;
-    batch->kinds = calloc(batch->features, sizeof *batch->kinds);
+    batch->kinds = calloc(batch->columns.features, sizeof *batch->kinds);
     if (!batch->kinds)
         return error_memory(error);
     set_columns(batch, table);
     if (!table_guess_categories(table, error))
         return false;
-    for (size_t i = 0; i < batch->features; i++)
-        batch->kinds[i] = table_is_category(table, i) ? CELL_CATEGORY : CELL_NUMBER;
+    for (size_t i = 0; i < batch->columns.features; i++)
+        batch->kinds[i] = table_is_category(table, columns_of_feature(&batch->columns, i))
+                              ? CELL_CATEGORY
+                              : CELL_NUMBER;
     return true;
 }
 
@@ -160,23 +163,21 @@ static void set_test_columns(struct batch *batch)
     table_forget_texts(table);
     if (batch->options & BATCH_MISSING)
         table_allow_missing(table);
-    for (size_t i = 0; i < batch->features; i++)
-        if (batch->kinds[batch->place[i]] == CELL_CATEGORY)
+    for (size_t i = 0; i < table_columns(table); i++)
+        if (batch->place[i] < batch->columns.features &&
+            batch->kinds[batch->place[i]] == CELL_CATEGORY)
             table_set_category(table, i);
 }
 
 static bool match_columns(struct batch *batch, struct error *error)
 {
-    size_t columns = table_columns(batch->train.table);
-    if (columns < 2)
-        return error_set(error, ERROR_UNUSABLE,
-                         TRAIN_NAME ":1: one column is not enough: features, then the target");
-    batch->features = columns - 1;
-    batch->names = table_column_names(batch->train.table);
+    if (!columns_find(&batch->columns, batch->train.table, TRAIN_NAME, error))
+        return false;
     bool by_name = table_has_header(batch->train.table) && table_has_header(batch->test.table);
     if (!(by_name ? match_by_name(batch, error) : match_by_position(batch, error)) ||
         !find_kinds(batch, error))
         return false;
+    batch->test_columns = table_columns(batch->test.table);
     set_test_columns(batch);
     return true;
 }
@@ -184,6 +185,7 @@ static bool match_columns(struct batch *batch, struct error *error)
 /* One thread's share of the learning. */
 struct learner {
     const struct table *table;
+    const struct columns *columns;
     struct folds *folds;
 };
 
@@ -192,25 +194,35 @@ static bool reserve_row(struct learner *learner, const double *row, uint64_t lin
 {
     struct error why;
     size_t feature;
-    if (folds_reserve(learner->folds, row, 1, &feature, &why))
+    if (folds_reserve(learner->folds, row, row[learner->columns->features + 1], &feature, &why))
         return true;
     if (feature == SIZE_MAX)
         return error_set(error, why.kind, TRAIN_NAME ":%llu: %s", (unsigned long long)line,
                          why.text);
     return error_set(error, why.kind, TRAIN_NAME ":%llu: column %.100s %.300s",
-                     (unsigned long long)line, table_column_name(learner->table, feature),
-                     why.text);
+                     (unsigned long long)line, learner->columns->names[feature], why.text);
+}
+
+/* A row as the sums take it: with its weight. */
+static enum table_result next_row(const struct learner *learner, struct table_block *block,
+                                  double *row, struct error *error)
+{
+    enum table_result result = table_block_next(learner->table, block, row, error);
+    if (result == TABLE_ROW && !columns_arrange(learner->columns, row, block->line, error))
+        return TABLE_ERROR;
+    return result;
 }
 
 static bool add_block(void *own, struct table_block *block, struct error *error)
 {
     struct learner *learner = own;
-    double row[TABLE_COLUMNS_MAX];
+    size_t weight = learner->columns->features + 1;
+    double row[TABLE_COLUMNS_MAX + 1];
     enum table_result result;
-    while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW) {
+    while ((result = next_row(learner, block, row, error)) == TABLE_ROW) {
         if (!reserve_row(learner, row, block->line, error))
             return false;
-        folds_add(learner->folds, row, 1);
+        folds_add(learner->folds, row, row[weight]);
     }
     return result == TABLE_END;
 }
@@ -218,10 +230,11 @@ static bool add_block(void *own, struct table_block *block, struct error *error)
 static bool add_block_terms(void *own, struct table_block *block, struct error *error)
 {
     struct learner *learner = own;
-    double row[TABLE_COLUMNS_MAX];
+    size_t weight = learner->columns->features + 1;
+    double row[TABLE_COLUMNS_MAX + 1];
     enum table_result result;
-    while ((result = table_block_next(learner->table, block, row, error)) == TABLE_ROW)
-        folds_add_terms(learner->folds, row, 1);
+    while ((result = next_row(learner, block, row, error)) == TABLE_ROW)
+        folds_add_terms(learner->folds, row, row[weight]);
     return result == TABLE_END;
 }
 
@@ -229,7 +242,7 @@ static bool add_block_terms(void *own, struct table_block *block, struct error *
 static bool has_levels(const struct batch *batch)
 {
     bool any = batch->options & BATCH_MISSING;
-    for (size_t i = 0; i < batch->features; i++)
+    for (size_t i = 0; i < batch->columns.features; i++)
         any |= batch->kinds[i] == CELL_CATEGORY;
     return any;
 }
@@ -241,7 +254,7 @@ static size_t count_learners(const struct batch *batch)
 {
     if (has_levels(batch))
         return 1;
-    size_t room = MOMENTS_MAX_BYTES / moments_bytes_max(batch->features, false);
+    size_t room = MOMENTS_MAX_BYTES / moments_bytes_max(batch->columns.features, false);
     return room < 1 ? 1 : room < batch->threads ? room : batch->threads;
 }
 
@@ -252,6 +265,7 @@ static bool read_rows(struct batch *batch, const struct crew_work *work, struct 
     void *own[CREW_MAX];
     for (size_t i = 0; i < count; i++) {
         learners[i].table = batch->train.table;
+        learners[i].columns = &batch->columns;
         own[i] = &learners[i];
     }
     bool ok = crew_run(work, own, count, batch->train.table, &batch->train.progress, error);
@@ -273,9 +287,10 @@ static bool learn_features(struct batch *batch, struct learner *learners, size_t
                            struct error *error)
 {
     static const struct crew_work work = {.work = add_block};
-    size_t parts = folds_parts(batch->features, batch->options & (BATCH_CHOOSE | BATCH_REPORT));
+    size_t parts =
+        folds_parts(batch->columns.features, batch->options & (BATCH_CHOOSE | BATCH_REPORT));
     for (size_t i = 0; i < count; i++)
-        if (!(learners[i].folds = folds_new(batch->kinds, batch->features, parts)))
+        if (!(learners[i].folds = folds_new(batch->kinds, batch->columns.features, parts)))
             return error_memory(error);
     return read_rows(batch, &work, learners, count, error) && merge(learners, count, error);
 }
@@ -295,9 +310,11 @@ static bool reopen(struct batch *batch, bool *again, struct error *error)
     input_close(&batch->train);
     if (!input_open(&batch->train, batch->directory, TRAIN_NAME, error))
         return false;
-    if (table_columns(batch->train.table) != batch->features + 1)
+    size_t features = batch->columns.features;
+    if (!columns_find(&batch->columns, batch->train.table, TRAIN_NAME, error))
+        return false;
+    if (batch->columns.features != features)
         return changed_error(error);
-    batch->names = table_column_names(batch->train.table);
     set_columns(batch, batch->train.table);
     return true;
 }
@@ -341,7 +358,7 @@ static void name_fit_error(const struct batch *batch, const struct encoding *enc
         return;
     const char *what = column ? "column " : "the intercept";
     if (column > 0)
-        column_name(batch->names, encoding, column - 1, &name);
+        column_name(batch->columns.names, encoding, column - 1, &name);
     error_set(error, cause.kind, TRAIN_NAME ": %s%.*s: %.200s", what, (int)name.length,
               name.length > 0 ? name.data : "", cause.text);
     buffer_free(&name);
@@ -404,7 +421,7 @@ static bool review(struct batch *batch, struct error *error)
     if (!batch->has_residuals)
         return true;
     residuals_begin(&batch->residuals, rows, sqrt(batch->model->fit->mse));
-    bool ok = residuals_read(&batch->residuals, batch->model, batch->train.table,
+    bool ok = residuals_read(&batch->residuals, batch->model, batch->train.table, &batch->columns,
                              &batch->train.progress, batch->threads, error);
     progress_end(&batch->train.progress);
     return ok && (batch->residuals.rows == rows || changed_error(error));
@@ -433,7 +450,7 @@ static bool check_known(struct worker *worker, const double *x, uint64_t line, s
     return error_set(error, ERROR_UNUSABLE,
                      TEST_NAME ":%llu: column %s: %s in " TRAIN_NAME
                                "; UNSEEN=base predicts nevertheless",
-                     (unsigned long long)line, batch->names[j],
+                     (unsigned long long)line, batch->columns.names[j],
                      isnan(x[j]) ? "the cell is empty, which none is" : "this level is not");
 }
 
@@ -441,9 +458,9 @@ static bool predict_row(struct worker *worker, const double *row, uint64_t line,
                         struct error *error)
 {
     const struct batch *batch = worker->batch;
-    double x[TABLE_COLUMNS_MAX];
-    x[batch->features] = 0; /* where the target would be */
-    for (size_t i = 0; i < batch->features; i++)
+    double x[TABLE_COLUMNS_MAX + 2];
+    x[batch->columns.features] = 0; /* where the target would be */
+    for (size_t i = 0; i < batch->test_columns; i++)
         x[batch->place[i]] = row[i];
     bool clipped;
     if (!check_known(worker, x, line, error))
@@ -506,7 +523,8 @@ static bool write_report(const struct batch *batch, struct error *error)
 {
     struct report report = {.train_name = TRAIN_NAME,
                             .test_name = TEST_NAME,
-                            .train = batch->train.table,
+                            .columns = &batch->columns,
+                            .has_header = table_has_header(batch->train.table),
                             .may_choose = batch->options & BATCH_CHOOSE,
                             .choice = &batch->choice,
                             .model = batch->model,
@@ -548,7 +566,7 @@ static void summarise_aliased(const struct batch *batch)
     for (size_t i = 0; i < fit->features; i++)
         if (fit->aliased[i]) {
             buffer_puts(&names, before);
-            column_name(batch->names, batch->model->encoding, i, &names);
+            column_name(batch->columns.names, batch->model->encoding, i, &names);
             before = ", ";
         }
     fprintf(stderr, "%.*s\n", (int)names.length, names.length > 0 ? names.data : "");
@@ -585,8 +603,9 @@ static void summarise(const struct batch *batch)
     format_figure(fit->mse, mse);
     format_figure(fit->r2, r2);
     fprintf(stderr,
-            TRAIN_NAME ": %lld rows, %zu features, rank %zu, mean squared error %s, R² %s\n",
-            (long long)fit->rows, batch->features, fit->rank, mse, r2);
+            TRAIN_NAME ": %lld rows%s, %zu features, rank %zu, mean squared error %s, R² %s\n",
+            (long long)fit->rows, batch->columns.weight == SIZE_MAX ? "" : " weighted by _weight",
+            batch->columns.features, fit->rank, mse, r2);
     summarise_aliased(batch);
     summarise_choice(batch);
     fprintf(stderr, TEST_NAME ": %llu predictions in " OUTPUT_NAME ", %.2f seconds in all\n",

@@ -8,11 +8,11 @@
 
 #include "buffer.h"
 #include "choice.h"
+#include "columns.h"
 #include "error.h"
 #include "predictor.h"
 #include "residuals.h"
 #include "study.h"
-#include "table.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,8 +20,9 @@
 /* What there is to tell; nothing is owned. */
 struct report {
     const char *train_name, *test_name;
-    const struct table *train; /* for the columns' names */
-    bool may_choose;           /* else least squares was asked for */
+    const struct columns *columns; /* of the training table */
+    bool has_header;
+    bool may_choose; /* else least squares was asked for */
     const struct choice *choice;
     const struct predictor *model;
     const struct study *study;

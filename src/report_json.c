@@ -133,7 +133,7 @@ static void write_coefficient(const struct report *report, const struct inferenc
     buffer_puts(out, "{");
     name_member(out, "name");
     if (j > 0)
-        column_write_name(table_column_names(report->train), report->model->encoding, j - 1, out);
+        column_write_name(report->columns->names, report->model->encoding, j - 1, out);
     else
         buffer_puts(out, "\"intercept\"");
     write_figure(out, "estimate", study->linear->coefficients[j].hi);
@@ -246,8 +246,8 @@ void report_write_json(const struct report *report, struct buffer *out)
     write_text(out, "test", report->test_name);
     write_count(out, "rows", (uint64_t)fit->rows);
     write_count(out, "features", report->model->encoding->features);
-    write_truth(out, "header", table_has_header(report->train));
-    write_text(out, "target", table_column_name(report->train, report->model->encoding->features));
+    write_truth(out, "header", report->has_header);
+    write_text(out, "target", report->columns->names[report->columns->features]);
     write_count(out, "predictions", report->predictions);
     write_count(out, "clipped", report->clipped);
     write_model(report, out);

@@ -91,17 +91,20 @@ static int by_line(const void *a, const void *b)
 struct reader {
     const struct predictor *model;
     const struct table *table;
+    const struct columns *columns;
     struct residuals residuals;
 };
 
 static bool read_block(void *own, struct table_block *block, struct error *error)
 {
     struct reader *reader = own;
-    size_t features = reader->model->encoding->features;
-    double row[TABLE_COLUMNS_MAX];
+    size_t features = reader->columns->features;
+    double row[TABLE_COLUMNS_MAX + 1];
     enum table_result result;
     while ((result = table_block_next(reader->table, block, row, error)) == TABLE_ROW) {
         bool clipped;
+        if (!columns_arrange(reader->columns, row, block->line, error))
+            return false;
         double predicted = predictor_predict(reader->model, row, &clipped);
         reader->residuals.clipped += clipped;
         if (!residuals_add(&reader->residuals,
@@ -112,13 +115,14 @@ static bool read_block(void *own, struct table_block *block, struct error *error
 }
 
 bool residuals_read(struct residuals *residuals, const struct predictor *model, struct table *table,
-                    struct progress *progress, unsigned threads, struct error *error)
+                    const struct columns *columns, struct progress *progress, unsigned threads,
+                    struct error *error)
 {
     static const struct crew_work work = {.work = read_block};
     struct reader readers[CREW_MAX];
     void *own[CREW_MAX];
     for (size_t i = 0; i < threads; i++) {
-        readers[i] = (struct reader){model, table, *residuals};
+        readers[i] = (struct reader){model, table, columns, *residuals};
         own[i] = &readers[i];
     }
     bool ok = crew_run(&work, own, threads, table, progress, error);

@@ -5,6 +5,7 @@
 #ifndef TRENDLINE_RESIDUALS_H
 #define TRENDLINE_RESIDUALS_H
 
+#include "columns.h"
 #include "error.h"
 #include "predictor.h"
 #include "progress.h"
@@ -45,9 +46,10 @@ void residuals_free(struct residuals *residuals);
 /* Without memory false. */
 bool residuals_add(struct residuals *residuals, const struct residual_row *row);
 
-/* Reads all rows that are left of the table, features and then the target, by up to so many
+/* Reads all rows that are left of the training table, by up to so many
  * threads. */
 bool residuals_read(struct residuals *residuals, const struct predictor *model, struct table *table,
-                    struct progress *progress, unsigned threads, struct error *error);
+                    const struct columns *columns, struct progress *progress, unsigned threads,
+                    struct error *error);
 
 #endif

@@ -1,5 +1,6 @@
 #include "train.h"
 
+#include "columns.h"
 #include "table.h"
 
 #include <errno.h>
@@ -22,28 +23,28 @@ bool train_source(const char *path, char source[static SNAPSHOT_SOURCE_MAX], str
     return true;
 }
 
-/* The table's columns but the last, which is the target whatever its name. */
-static struct schema *table_schema(const struct table *table, const char *name, struct error *error)
+/* The features; the last column is the target whatever its name. */
+static struct schema *table_schema(const struct table *table, const struct columns *columns,
+                                   struct error *error)
 {
     struct error why;
-    size_t features = table_columns(table) - 1;
-    const char *names[TABLE_COLUMNS_MAX];
     enum cell_kind kinds[TABLE_COLUMNS_MAX];
-    for (size_t i = 0; i < features; i++) {
-        names[i] = table_column_name(table, i);
-        kinds[i] = table_is_category(table, i) ? CELL_CATEGORY : CELL_NUMBER;
-    }
-    struct schema *schema = schema_new(names, kinds, features, &why);
+    for (size_t j = 0; j < columns->features; j++)
+        kinds[j] =
+            table_is_category(table, columns_of_feature(columns, j)) ? CELL_CATEGORY : CELL_NUMBER;
+    struct schema *schema =
+        schema_new((const char *const *)columns->names, kinds, columns->features, &why);
     if (!schema)
-        error_set(error, why.kind, "%.150s:1: %.300s", name, why.text);
+        error_set(error, why.kind, "%.150s:1: %.300s", columns->file, why.text);
     return schema;
 }
 
 /* One reading of the table. */
 struct reading {
     struct snapshot *train;
-    const char *name;                /* of the file, for errors */
-    size_t place[TABLE_COLUMNS_MAX]; /* where each column goes in a row */
+    const char *name; /* of the file, for errors */
+    struct columns columns;
+    size_t place[TABLE_COLUMNS_MAX]; /* where each feature goes in a row */
     bool sums, terms;                /* which are wanted of this reading */
 };
 
@@ -52,7 +53,8 @@ static bool reserve_row(const struct reading *reading, const struct table *table
 {
     struct error why;
     size_t feature;
-    if (folds_reserve(reading->train->folds, row, 1, &feature, &why))
+    if (folds_reserve(reading->train->folds, row, row[reading->columns.features + 1], &feature,
+                      &why))
         return true;
     if (feature == SIZE_MAX)
         return error_set(error, why.kind, "%.150s:%llu: %.300s", reading->name,
@@ -64,23 +66,27 @@ static bool reserve_row(const struct reading *reading, const struct table *table
 
 static bool read_rows(const struct reading *reading, struct table *table, struct error *error)
 {
-    double cells[TABLE_COLUMNS_MAX], row[TABLE_COLUMNS_MAX];
+    double cells[TABLE_COLUMNS_MAX + 1], row[TABLE_COLUMNS_MAX + 1];
+    size_t features = reading->columns.features;
     enum table_result result;
     while ((result = table_next(table, cells, error)) == TABLE_ROW) {
-        for (size_t i = 0; i < table_columns(table); i++)
-            row[reading->place[i]] = cells[i];
+        if (!columns_arrange(&reading->columns, cells, table_line(table), error))
+            return false;
+        for (size_t j = 0; j < features; j++)
+            row[reading->place[j]] = cells[j];
+        memcpy(row + features, cells + features, 2 * sizeof *row); /* target and weight */
         if (reading->sums) {
             if (!reserve_row(reading, table, row, error))
                 return false;
-            folds_add(reading->train->folds, row, 1);
+            folds_add(reading->train->folds, row, row[features + 1]);
         }
         if (reading->terms)
-            folds_add_terms(reading->train->folds, row, 1);
+            folds_add_terms(reading->train->folds, row, row[features + 1]);
     }
     return result == TABLE_END;
 }
 
-/* The columns as the events have them, where these are the same features; the target stays last. */
+/* The features as the events have them, where these are the same. */
 static bool order_columns(struct reading *reading, const struct schema *order, struct error *error)
 {
     struct snapshot *train = reading->train;
@@ -88,7 +94,6 @@ static bool order_columns(struct reading *reading, const struct schema *order, s
     bool same = order && schema_same_names(order, train->schema);
     for (size_t i = 0; i < features; i++)
         reading->place[i] = same ? (size_t)schema_find(order, train->schema->names[i]) : i;
-    reading->place[features] = features;
     if (!same)
         return true;
     schema_free(train->schema);
@@ -96,19 +101,21 @@ static bool order_columns(struct reading *reading, const struct schema *order, s
     return train->schema || error_memory(error);
 }
 
-/* Which columns are categories: as the events have it, or by the first row. */
-static bool begin_table(struct table *table, const struct train_wish *wish, struct error *error)
+/* What its columns are; which are categories, as the events have it, or by the first row. */
+static bool begin_table(struct reading *reading, struct table *table, const struct train_wish *wish,
+                        struct error *error)
 {
-    size_t features = table_columns(table) - 1;
-    table_set_target(table, features);
+    struct columns *columns = &reading->columns;
+    if (!columns_find(columns, table, reading->name, error))
+        return false;
     if (wish->missing_allowed)
         table_allow_missing(table);
     if (!wish->order)
         return table_guess_categories(table, error);
-    for (size_t i = 0; i < features; i++) {
-        long j = schema_find(wish->order, table_column_name(table, i));
+    for (size_t i = 0; i < columns->features; i++) {
+        long j = schema_find(wish->order, columns->names[i]);
         if (j >= 0 && wish->order->kinds[j] == CELL_CATEGORY)
-            table_set_category(table, i);
+            table_set_category(table, columns_of_feature(columns, i));
     }
     return true;
 }
@@ -117,12 +124,9 @@ static bool read_table(struct reading *reading, struct table *table, const struc
                        struct error *error)
 {
     struct snapshot *train = reading->train;
-    if (table_columns(table) < 2)
-        return error_set(error, ERROR_UNUSABLE,
-                         "%s: one column is not enough: features, then the target", reading->name);
-    if (!begin_table(table, wish, error))
+    if (!begin_table(reading, table, wish, error))
         return false;
-    train->schema = table_schema(table, reading->name, error);
+    train->schema = table_schema(table, &reading->columns, error);
     if (!train->schema || !order_columns(reading, wish->order, error))
         return false;
     size_t features = train->schema->count;
@@ -143,6 +147,18 @@ static bool read_table(struct reading *reading, struct table *table, const struc
     return true;
 }
 
+static bool changed_error(const struct reading *reading, struct error *error)
+{
+    return error_set(error, ERROR_UNUSABLE, "%s: was changed while it was read", reading->name);
+}
+
+/* Where each feature goes is known of the first reading's. */
+static bool check_unchanged(const struct reading *reading, struct error *error)
+{
+    return reading->columns.features == reading->train->schema->count ||
+           changed_error(reading, error);
+}
+
 /* The terms, where the first reading has told where the columns lie. */
 static bool read_again(struct reading *reading, const char *path, const struct train_wish *wish,
                        struct error *error)
@@ -159,11 +175,10 @@ static bool read_again(struct reading *reading, const char *path, const struct t
     struct table *table = table_open_regular(path, error);
     reading->sums = false;
     reading->terms = true;
-    ok = table && begin_table(table, wish, error) && read_rows(reading, table, error);
+    ok = table && begin_table(reading, table, wish, error) && check_unchanged(reading, error) &&
+         read_rows(reading, table, error);
     table_free(table);
-    return ok &&
-           (folds->term_rows == folds_rows(folds) ||
-            error_set(error, ERROR_UNUSABLE, "%s: was changed while it was read", reading->name));
+    return ok && (folds->term_rows == folds_rows(folds) || changed_error(reading, error));
 }
 
 static const char *base_name(const char *path)

@@ -90,6 +90,63 @@ test_moved() {
     stop_service
 }
 
+# weighted_table ORDER: the same rows with the columns in that order (jq's array)
+weighted_table() {
+    weighted | jq -sr "map($1) | (first | keys_unsorted), (.[] | [.[]]) | @tsv"
+}
+
+# In files it is a column, wherever it stands; of the others the last is the target.
+test_files() {
+    local order
+    for order in '{x, y: .target, _weight}' '{x, _weight, y: .target}' '{_weight, x, y: .target}'; do
+        new_data
+        weighted_table "$order" >"$DATA/train.tsv"
+        printf 'x\n10\n' >"$DATA/test.tsv"
+        check_contains "batch says so" "8 rows weighted by _weight, 1 features" \
+            "$(DATA_DIR=$DATA "$TRENDLINE" batch --report 2>&1)"
+        check_close "batch: $order" 20.49874360167519 "$(cat "$DATA/output.txt")" 10
+        printf '_weight\tx\n5\t10\n' >"$DATA/test.tsv"
+        DATA_DIR=$DATA "$TRENDLINE" batch 2>/dev/null
+        check_close "batch: in a test table it is passed over" 20.49874360167519 "$(cat "$DATA/output.txt")" 10
+        mv "$DATA/train.tsv" "$DATA/train.txt"
+        start_service
+        check_close "the train file: $order" 20.49874360167519 "$(curl -s "$URL/predict?x=10" | jq .prediction)" 10
+        check_equal "its rows and weight" '[8,12.6,["x"]]' "$(model '[.rows, .weight, .features]')"
+        stop_service
+    done
+    new_data
+    { weighted_table '{x, _weight, y: .target}'; seq 9 60 | awk '{ print $1 "\t" 1 + $1 % 3 "\t" 20 * sin($1 / 8) }'; } >"$DATA/train.tsv"
+    printf 'x\n10\n' >"$DATA/test.tsv"
+    DATA_DIR=$DATA "$TRENDLINE" batch 2>/dev/null
+    mv "$DATA/train.tsv" "$DATA/train.txt"
+    start_service
+    check_equal "models of terms are the same of both" "$(cat "$DATA/output.txt")" "$(curl -s "$URL/predict?x=10" | jq .prediction)"
+    check_contains "which one of them is" "$(model .model)" '"quadratic" "cubic" "fourier"'
+    stop_service
+}
+
+# refused_table TEXT CELL...: by batch and as a train file, in one sentence that has TEXT, of a table of these cells, three a row
+refused_table() {
+    local wants=$1
+    shift
+    new_data
+    printf '%s\t%s\t%s\n' "$@" >"$DATA/train.tsv"
+    printf 'a\n1\n' >"$DATA/test.tsv"
+    check_contains "batch: $wants" "train.tsv:$wants" "$(DATA_DIR=$DATA "$TRENDLINE" batch 2>&1)"
+    mv "$DATA/train.tsv" "$DATA/train.txt"
+    check_contains "the train file: $wants" "1: train.txt:$wants" "$(failed_start)"
+}
+
+test_refused_files() {
+    refused_table '3: column _weight: must be a number above 0' a _weight y 1 1 2 2 0 3
+    refused_table '2: column _weight: must be a number above 0' a _weight y 1 -1 2 2 1 3
+    refused_table '2: column _weight: "much" is not a number' a _weight y 1 much 2 2 1 3
+    refused_table '3: column _weight: the cell is empty' a _weight y 1 1 2 2 '' 3
+    refused_table '1: column _id: a name that begins with _' _id a y 7 1 2 8 2 3
+    printf '_weight\ty\n1\t2\n' >"$DATA/train.txt"
+    check_contains "a weight is no feature" "train.txt:1: one column is not enough" "$(failed_start)"
+}
+
 test_target() {
     new_data
     start_service TARGET=price
@@ -117,5 +174,9 @@ test_r
 test_kept
 test_other_ways
 test_moved
+if on_files; then
+    test_files
+    test_refused_files
+fi
 test_target
 check_report http/weights

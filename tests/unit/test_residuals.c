@@ -74,12 +74,15 @@ static void read_all(struct residuals *residuals, int rows, unsigned threads)
     struct progress progress = {.next = UINT64_MAX};
     struct fit *fit = fit_alloc(1, &error);
     struct table *table = table_open("train.tsv", &error);
+    struct columns columns;
+    CHECK(columns_find(&columns, table, "train.tsv", &error), "%s", error.text);
     fit->coefficients[0].hi = 1;
     fit->coefficients[1].hi = 3;
     struct encoding *encoding = encoding_new(NULL, fit->features);
     struct predictor line = {.candidate = LEAST_SQUARES, .encoding = encoding, .fit = fit};
     residuals_begin(residuals, (uint64_t)rows, 2);
-    CHECK(residuals_read(residuals, &line, table, &progress, threads, &error), "%s", error.text);
+    CHECK(residuals_read(residuals, &line, table, &columns, &progress, threads, &error), "%s",
+          error.text);
     table_free(table);
     encoding_free(encoding);
     fit_free(fit);
