@@ -44,7 +44,7 @@ static void test_train_read(void)
         {"1 2 3", ""},
         {"", "train.txt is empty"},
         {"x\ty\n", "train.txt: there is no row of numbers"},
-        {"1\n2\n", "train.txt: one column is not enough"},
+        {"1\n2\n", "train.txt:1: one column is not enough"},
         {"1\t2\n3\tx\n", "train.txt:2: column "},
         {"1\t2\n3\n", "train.txt:2: "},
         {"target\ty\n1\t2\n", "train.txt:1: \"target\" cannot be"},
