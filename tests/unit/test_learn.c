@@ -48,7 +48,7 @@ static void test_train_read(void)
         {"1\t2\n3\tx\n", "train.txt:2: column "},
         {"1\t2\n3\n", "train.txt:2: "},
         {"target\ty\n1\t2\n", "train.txt:1: \"target\" cannot be"},
-        {"_x\ty\n1\t2\n", "train.txt:1: \"_x\" cannot be"},
+        {"_x\ty\n1\t2\n", "train.txt:1: column _x: "},
         {"x\tx\ty\n1\t2\t3\n", "train.txt:1: "},
     };
     scratch_empty();

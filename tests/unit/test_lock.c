@@ -112,22 +112,22 @@ static char first_byte(const struct watch *watch)
 static void test_watch(void)
 {
     struct watch watch = WATCH_INIT;
-    CHECK_INT(WATCH_ABSENT, watch_look(&watch, "watched"));
+    CHECK_INT(WATCH_ABSENT, watch_look(&watch, "watched", &error));
     replace("1");
-    CHECK_INT(WATCH_CHANGED, watch_look(&watch, "watched"));
-    CHECK_INT(WATCH_SAME, watch_look(&watch, "watched"));
+    CHECK_INT(WATCH_CHANGED, watch_look(&watch, "watched", &error));
+    CHECK_INT(WATCH_SAME, watch_look(&watch, "watched", &error));
     for (int i = 0; i < 1000; i++) { /* inode numbers recur, but not while the last is open */
         char text[2] = {(char)('a' + i % 26)};
         replace("x");
         replace(text);
-        CHECK_INT(WATCH_CHANGED, watch_look(&watch, "watched"));
+        CHECK_INT(WATCH_CHANGED, watch_look(&watch, "watched", &error));
         CHECK_INT(text[0], first_byte(&watch));
     }
     remove("watched");
-    CHECK_INT(WATCH_ABSENT, watch_look(&watch, "watched"));
-    CHECK_INT(WATCH_ABSENT, watch_look(&watch, "watched"));
+    CHECK_INT(WATCH_ABSENT, watch_look(&watch, "watched", &error));
+    CHECK_INT(WATCH_ABSENT, watch_look(&watch, "watched", &error));
     replace("2");
-    CHECK_INT(WATCH_CHANGED, watch_look(&watch, "watched"));
+    CHECK_INT(WATCH_CHANGED, watch_look(&watch, "watched", &error));
     watch_close(&watch);
     watch_close(&watch);
 }
@@ -137,17 +137,17 @@ static void test_watch_without_descriptors(void)
     struct watch watch = WATCH_INIT;
     struct rlimit limit, none;
     replace("1");
-    CHECK_INT(WATCH_CHANGED, watch_look(&watch, "watched"));
+    CHECK_INT(WATCH_CHANGED, watch_look(&watch, "watched", &error));
     replace("2");
     getrlimit(RLIMIT_NOFILE, &limit);
     none = limit;
     none.rlim_cur = 0;
     setrlimit(RLIMIT_NOFILE, &none);
-    CHECK_INT(WATCH_ERROR, watch_look(&watch, "watched"));
-    CHECK_INT(EMFILE, errno);
+    CHECK_INT(WATCH_ERROR, watch_look(&watch, "watched", &error));
+    CHECK_STRING("cannot open watched: Too many open files", error.text);
     setrlimit(RLIMIT_NOFILE, &limit);
     CHECK_INT('1', first_byte(&watch));
-    CHECK_INT(WATCH_CHANGED, watch_look(&watch, "watched"));
+    CHECK_INT(WATCH_CHANGED, watch_look(&watch, "watched", &error));
     CHECK_INT('2', first_byte(&watch));
     watch_close(&watch);
 }
