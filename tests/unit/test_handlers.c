@@ -99,7 +99,7 @@ static void test_refused_events(void)
     post_refused("{\"b\": 1, \"target\": 1, \"target\": 1}", 422, "\\\"target\\\" is repeated");
     post_refused("{\"b\": 1, \"target\": 1, \"_x\": 1}", 422, "unknown option \\\"_x\\\"");
     post_refused("{\"b\": 1, \"target\": 1, \"_id\": \"\"}", 422, "_id must have 1 to 255");
-    post_refused("{\"b\": 1, \"target\": 1, \"_id\": 1.5}", 422, "_id must be a string or");
+    post_refused("{\"b\": 1, \"target\": 1, \"_id\": 1.5}", 422, "_id must be a string, or");
     post_refused("{\"b\": 1, \"target\": 1, \"_id\": \"a\\n\"}", 422, "_id has a control");
     post_refused("{\"b\":1,\"target\":1,\"_id\":\"a\",\"_id\":\"a\"}", 422, "\\\"_id\\\" is rep");
     post_refused("7", 422, "an event must be a JSON object");
