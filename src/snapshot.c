@@ -6,14 +6,11 @@
 #include "places.h"
 #include "snapshot_sums.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
-#include <zlib.h>
+#include <unistd.h>
 
-enum { SNAPSHOT_BYTES_MAX = 512 << 20, FORMAT = 1, FORMAT_PARTS = 2 };
-
-static const char crc_line[] = "crc ";
+enum { FORMAT = 1, FORMAT_PARTS = 2 };
 
 /* ------------------------------------------------------------------ writing */
 
@@ -57,42 +54,36 @@ static void write_header(const struct snapshot *snapshot, struct buffer *out)
     buffer_puts(out, "}\n");
 }
 
-static uint32_t checksum(const char *text, size_t length)
+static bool write_all(const struct snapshot *snapshot, struct pieces *pieces, struct error *error)
 {
-    return (uint32_t)crc32_z(0, (const unsigned char *)text, length);
+    write_header(snapshot, &pieces->text);
+    snapshot_write_sums(snapshot->folds, pieces);
+    return pieces_end(pieces, error);
 }
 
 void snapshot_format(const struct snapshot *snapshot, struct buffer *out)
 {
-    write_header(snapshot, out);
-    snapshot_write_sums(snapshot->folds, out);
-    if (!out->failed)
-        buffer_printf(out, "%s%08x\n", crc_line, checksum(out->data, out->length));
+    struct pieces pieces = {0};
+    struct error no_memory; /* then the buffer has failed */
+    write_all(snapshot, &pieces, &no_memory);
+    *out = pieces.text;
 }
 
 bool snapshot_write(const struct snapshot *snapshot, const char *path, struct error *error)
 {
-    struct buffer out = {0};
-    snapshot_format(snapshot, &out);
-    bool ok =
-        out.failed ? error_memory(error) : file_replace(path, out.data, out.length, true, error);
-    buffer_free(&out);
-    return ok;
+    struct file_writer file;
+    struct pieces pieces = {.file = &file};
+    if (!file_begin(&file, path, error))
+        return false;
+    bool ok = write_all(snapshot, &pieces, error);
+    buffer_free(&pieces.text);
+    if (ok)
+        return file_commit(&file, true, error);
+    file_abort(&file);
+    return false;
 }
 
 /* ------------------------------------------------------------------ reading */
-
-/* The text without its last line, which must be the right checksum. */
-static bool check_crc(const struct buffer *text, size_t *length)
-{
-    size_t tail = sizeof crc_line - 1 + 8 + 1;
-    if (text->length < tail)
-        return false;
-    *length = text->length - tail;
-    char wanted[16];
-    snprintf(wanted, sizeof wanted, "%s%08x\n", crc_line, checksum(text->data, *length));
-    return memcmp(text->data + *length, wanted, tail) == 0;
-}
 
 static bool is_our_target(const struct json *header)
 {
@@ -162,41 +153,47 @@ static bool read_metric(struct snapshot *snapshot, const struct json *header, st
            error_set(error, ERROR_DAMAGED, "the metric cannot be read");
 }
 
-static bool read_text(struct snapshot *snapshot, struct buffer *text, struct error *error)
+static bool read_lines(struct snapshot *snapshot, struct lines *lines, struct error *error)
 {
-    size_t length;
-    if (!check_crc(text, &length))
-        return error_set(error, ERROR_DAMAGED, "the checksum does not match");
-    char *newline = memchr(text->data, '\n', length);
-    struct json *header =
-        newline ? json_parse(text->data, (size_t)(newline - text->data), error) : NULL;
+    char *first = lines_next(lines);
+    struct json *header = first ? json_parse(first, strlen(first), error) : NULL;
     if (!header)
         return error_set(error, ERROR_DAMAGED, "there is no header");
-    char *sums = newline + 1;
     bool ok = read_header(snapshot, header, error) &&
-              (snapshot_read_sums(snapshot->folds, sums, (size_t)(text->data + length - sums)) ||
+              (snapshot_read_sums(snapshot->folds, lines) ||
                error_set(error, ERROR_DAMAGED, "a sum cannot be read")) &&
               read_metric(snapshot, header, error);
     json_free(header);
     return ok;
 }
 
-bool snapshot_parse(struct snapshot *snapshot, struct buffer *text, struct error *error)
+/* Closes the lines, too. */
+static bool read_all(struct snapshot *snapshot, struct lines *lines, struct error *error)
 {
-    *snapshot = (struct snapshot){0};
-    bool ok = read_text(snapshot, text, error);
+    bool ok = read_lines(snapshot, lines, error);
+    lines_free(lines);
     if (!ok)
         snapshot_free(snapshot);
     return ok;
 }
 
+bool snapshot_parse(struct snapshot *snapshot, struct buffer *text, struct error *error)
+{
+    struct lines lines;
+    *snapshot = (struct snapshot){0};
+    return lines_of_text(&lines, text->data, text->length, error) &&
+           read_all(snapshot, &lines, error);
+}
+
 bool snapshot_read(struct snapshot *snapshot, const char *path, struct error *error)
 {
-    struct buffer text = {0};
+    struct lines lines;
     *snapshot = (struct snapshot){0};
-    bool ok =
-        file_read(path, SNAPSHOT_BYTES_MAX, &text, error) && snapshot_parse(snapshot, &text, error);
-    buffer_free(&text);
+    int fd = file_open_regular(AT_FDCWD, path, O_RDONLY, error);
+    if (fd < 0)
+        return false;
+    bool ok = lines_of_file(&lines, fd, error) && read_all(snapshot, &lines, error);
+    close(fd);
     return ok;
 }
 

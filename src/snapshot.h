@@ -28,10 +28,11 @@ struct snapshot {
                                          an unchanged one need not be read again */
 };
 
-/* ERROR_ABSENT: there is no such file. ERROR_DAMAGED: it is not what was written. */
+/* ERROR_ABSENT: there is no such file. ERROR_DAMAGED: it is not what was written. Both take the
+ * text in pieces, so that they need no more memory than the sums. */
 bool snapshot_read(struct snapshot *snapshot, const char *path, struct error *error);
 bool snapshot_write(const struct snapshot *snapshot, const char *path, struct error *error);
-/* The same text elsewhere than in a file; reading uses up what is in `text`. */
+/* The same text elsewhere than in a file, in an empty buffer; reading uses up what is in `text`. */
 void snapshot_format(const struct snapshot *snapshot, struct buffer *out);
 bool snapshot_parse(struct snapshot *snapshot, struct buffer *text, struct error *error);
 void snapshot_free(struct snapshot *snapshot);

@@ -26,7 +26,7 @@ static void write_sum(struct buffer *out, size_t j, size_t k, const mpz_t value,
     buffer_printf(out, " %ld\n", exponent);
 }
 
-static void write_moments(const struct moments *moments, struct buffer *out)
+static void write_moments(const struct moments *moments, struct pieces *pieces)
 {
     size_t columns = moments_features(moments) + 2;
     mpz_t value;
@@ -34,7 +34,8 @@ static void write_moments(const struct moments *moments, struct buffer *out)
     for (size_t j = 0; j < columns; j++)
         for (size_t k = j; k < columns; k++) {
             long exponent = moments_sum(moments, j, k, value);
-            write_sum(out, j, k, value, exponent);
+            write_sum(&pieces->text, j, k, value, exponent);
+            pieces_pass(pieces);
         }
     mpz_clear(value);
 }
@@ -76,56 +77,42 @@ static void write_limbs(const uint64_t *limbs, size_t count, struct buffer *out)
 }
 
 /* Where all rows have weight 1 that is left out, as it was before there were weights. */
-static void write_term_sums(struct term_sums *sums, struct buffer *out)
+static void write_term_sums(struct term_sums *sums, struct pieces *pieces)
 {
     bool whole = term_sums_whole(sums);
-    buffer_printf(out, "sums %lld%s\n", (long long)term_sums_rows(sums), whole ? "" : weighted);
+    buffer_printf(&pieces->text, "sums %lld%s\n", (long long)term_sums_rows(sums),
+                  whole ? "" : weighted);
     for (size_t i = whole ? 1 : 0; i < term_sums_numbers(sums); i++) {
         struct term_number number = term_sums_number(sums, i);
         uint64_t *limbs = number.limbs;
         if (whole)
             mpn_rshift(limbs, limbs, 3, TERM_WEIGHT_BITS);
-        write_limbs(limbs, whole ? 2 : 3, out);
+        write_limbs(limbs, whole ? 2 : 3, &pieces->text);
+        pieces_pass(pieces);
     }
 }
 
-void snapshot_write_sums(struct folds *folds, struct buffer *out)
+void snapshot_write_sums(struct folds *folds, struct pieces *pieces)
 {
     for (size_t k = 0; k < folds->parts; k++) {
         if (folds->parts > 1)
-            buffer_printf(out, "part %lld\n", (long long)moments_rows(folds->moments[k]));
-        write_moments(folds->moments[k], out);
+            buffer_printf(&pieces->text, "part %lld\n", (long long)moments_rows(folds->moments[k]));
+        write_moments(folds->moments[k], pieces);
     }
     if (!folds->maps)
         return;
-    write_maps(folds, out);
+    write_maps(folds, &pieces->text);
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         for (size_t k = 0; k < folds->parts && folds->sums[kind][k]; k++)
-            write_term_sums(folds->sums[kind][k], out);
+            write_term_sums(folds->sums[kind][k], pieces);
 }
 
 /* ------------------------------------------------------------------ reading */
 
-struct lines {
-    char *at, *end;
-};
-
-/* The next line, terminated; NULL: there is none. */
-static char *next_line(struct lines *lines)
-{
-    char *line = lines->at;
-    char *newline = line < lines->end ? memchr(line, '\n', (size_t)(lines->end - line)) : NULL;
-    if (!newline)
-        return NULL;
-    *newline = '\0';
-    lines->at = newline + 1;
-    return line;
-}
-
 /* What is behind `word` and a space in the next line. */
 static char *next_after(struct lines *lines, const char *word)
 {
-    char *line = next_line(lines);
+    char *line = lines_next(lines);
     size_t length = strlen(word);
     return line && strncmp(line, word, length) == 0 && line[length] == ' ' ? line + length + 1
                                                                            : NULL;
@@ -155,7 +142,7 @@ static bool read_moments(struct moments *moments, struct lines *lines)
     bool ok = true;
     for (size_t j = 0; j < columns; j++)
         for (size_t k = j; k < columns && ok; k++) {
-            char *line = next_line(lines);
+            char *line = lines_next(lines);
             ok = line && read_sum(moments, j, k, line, value);
         }
     mpz_clear(value);
@@ -204,7 +191,7 @@ static bool read_places(struct folds *folds, struct lines *lines)
 /* So many limbs in hexadecimal, the most significant first, which fill the line. */
 static bool read_limbs(struct lines *lines, uint64_t *limbs, size_t count)
 {
-    char *at = next_line(lines), *end = at;
+    char *at = lines_next(lines), *end = at;
     for (size_t i = count; at && i-- > 0; at = end) {
         limbs[i] = strtoull(at, &end, 16);
         if (end == at)
@@ -261,18 +248,17 @@ static bool read_terms(struct folds *folds, struct lines *lines)
     return true;
 }
 
-bool snapshot_read_sums(struct folds *folds, char *text, size_t length)
+bool snapshot_read_sums(struct folds *folds, struct lines *lines)
 {
-    struct lines lines = {text, text + length};
     for (size_t k = 0; k < folds->parts; k++) {
         int64_t rows;
-        char *line = folds->parts > 1 ? next_after(&lines, "part") : NULL;
+        char *line = folds->parts > 1 ? next_after(lines, "part") : NULL;
         if (folds->parts > 1 && (!line || !read_count(&line, &rows)))
             return false;
         if (folds->parts > 1)
             moments_set_rows(folds->moments[k], rows);
-        if (!read_moments(folds->moments[k], &lines))
+        if (!read_moments(folds->moments[k], lines))
             return false;
     }
-    return lines.at == lines.end || (read_terms(folds, &lines) && lines.at == lines.end);
+    return lines_are_over(lines) || (read_terms(folds, lines) && lines_are_over(lines));
 }

@@ -2,6 +2,8 @@
 #include "scratch.h"
 #include "snapshot.h"
 
+#include <sys/stat.h>
+
 static struct error error;
 
 static struct snapshot make_snapshot(int rows)
@@ -179,6 +181,52 @@ static void test_damage(void)
     snapshot_free(&written);
 }
 
+#ifndef __SANITIZE_ADDRESS__
+/* A line of /proc/self/status, in kB. */
+static long status_of(const char *name)
+{
+    char line[256];
+    long value = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, name, strlen(name)) == 0)
+            value = strtol(line + strlen(name) + 1, NULL, 10);
+    if (file)
+        fclose(file);
+    return value;
+}
+
+/* From now on VmHWM is the most since now. */
+static void begin_peak(void)
+{
+    FILE *file = fopen("/proc/self/clear_refs", "we");
+    if (!file || fputs("5", file) < 0)
+        abort();
+    fclose(file);
+}
+
+/* Neither who writes it nor who reads it holds the text of some megabytes. */
+static void test_memory(void)
+{
+    static const double weights[] = {0.1};
+    struct snapshot written = make_terms(weights, 1, 200), read;
+    struct stat status;
+    begin_peak();
+    long before = status_of("VmRSS");
+    CHECK(snapshot_write(&written, "s", &error), "%s", error.text);
+    long grown = status_of("VmHWM") - before;
+    long length = stat("s", &status) == 0 ? (long)(status.st_size >> 10) : 0;
+    CHECK(length > 3000 && grown < 500, "%ld kB more to write %ld kB", grown, length);
+    begin_peak();
+    before = status_of("VmRSS");
+    CHECK(snapshot_read(&read, "s", &error), "%s", error.text);
+    grown = status_of("VmHWM") - before;
+    CHECK(grown < length, "%ld kB more to read %ld kB", grown, length);
+    snapshot_free(&read);
+    snapshot_free(&written);
+}
+#endif
+
 static void test_absent(void)
 {
     struct snapshot read;
@@ -197,6 +245,9 @@ static void test_unwritable(void)
 int main(void)
 {
     scratch_make();
+#ifndef __SANITIZE_ADDRESS__
+    test_memory(); /* first, before anything has made the heap large */
+#endif
     test_round_trip(0);
     test_round_trip(1);
     test_round_trip(100);
