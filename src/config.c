@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "cgroup.h"
 #include "cores.h"
 #include "number.h"
 #include "schema.h"
@@ -141,6 +142,16 @@ static bool read_learning(struct config *config, struct error *error)
     return ok;
 }
 
+/* Within the limit that a container's memory has. */
+static void read_memory(struct config *config)
+{
+    const char *value = value_of(CONFIG_MEMORY);
+    if (!value || !parse_count(value, &config->memory))
+        config->memory = cgroup_memory("/proc/self/cgroup", "/sys/fs/cgroup");
+    config->has_terms =
+        config->may_choose && (config->memory == 0 || config->memory >= CONFIG_TERMS_MEMORY);
+}
+
 static bool read_target(struct error *error)
 {
     struct error why;
@@ -230,10 +241,14 @@ static bool read_postgres(struct config *config, struct error *error)
 
 bool config_read(struct config *config, struct error *error)
 {
-    return read_postgres(config, error) && read_port(config, error) && read_paths(config, error) &&
-           read_learning(config, error) && read_target(error) && read_workers(config, error) &&
-           read_size("MAX_BODY", 16u << 20, 1, &config->max_body, error) &&
-           read_size("MIN_FREE", 64u << 20, 0, &config->min_free, error) &&
-           read_rate_limit(config, error) && read_id_window(config, error) &&
-           read_window(config, error) && read_forget(config, error);
+    bool ok = read_postgres(config, error) && read_port(config, error) &&
+              read_paths(config, error) && read_learning(config, error) && read_target(error) &&
+              read_workers(config, error) &&
+              read_size("MAX_BODY", 16u << 20, 1, &config->max_body, error) &&
+              read_size("MIN_FREE", 64u << 20, 0, &config->min_free, error) &&
+              read_rate_limit(config, error) && read_id_window(config, error) &&
+              read_window(config, error) && read_forget(config, error);
+    if (ok)
+        read_memory(config);
+    return ok;
 }

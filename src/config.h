@@ -13,6 +13,11 @@
 enum { CONFIG_WINDOW_MIN = 10, CONFIG_WINDOW_MAX = 2000000 };
 
 #define CONFIG_POSTGRES "POSTGRES_URI"
+/* Set by the launcher, so that all its processes see the same: `memory`, in bytes. */
+#define CONFIG_MEMORY "TRENDLINE_MEMORY"
+
+/* With less memory models of terms are not tried. */
+enum { CONFIG_TERMS_MEMORY = 128 << 20 };
 
 struct config {
     uint16_t port;
@@ -21,6 +26,8 @@ struct config {
     bool train_path_set;       /* TRAIN_FILE_PATH was set: the file must exist */
     bool learn_online;         /* LEARN=online */
     bool may_choose;           /* MODEL=auto: a build chooses the kind of model */
+    bool has_terms;            /* among those with terms, too: there is memory enough for them */
+    uint64_t memory;           /* bytes that all processes together may have; 0: any number */
     bool missing_allowed;      /* MISSING=allow: null and empty cells are learnt as such */
     bool unseen_allowed;       /* UNSEEN=base: a level never learnt is predicted as the base */
     unsigned workers;          /* predict processes */

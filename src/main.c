@@ -10,6 +10,7 @@
 #include "transfer.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -200,6 +201,7 @@ static int run_service(const char *name)
 
 static int execute(char **command)
 {
+    signal(SIGXFSZ, SIG_DFL);
     execvp(command[0], command);
     int trouble = errno;
     if (trouble == ENOENT) {
@@ -224,6 +226,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     const char *name = argv[1];
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit on files (ulimit -f) fails instead */
     if (strcmp(name, "--help") == 0)
         return fputs(HELP, stdout) < 0;
     if (strcmp(name, "--version") == 0)

@@ -14,22 +14,40 @@ static bool restore_model(struct store *store, bool *built, struct error *error)
     return *built || error->kind == ERROR_ABSENT;
 }
 
-static bool prepare_store(struct store *store, const struct config *config, struct error *error)
+/* With other settings than those that the model was made with a new one is made, of the right kind.
+ */
+static bool prepare_model(struct store *store, const struct config *config,
+                          enum settings_result settings, struct error *error)
 {
-    struct snapshot train;
-    enum train_news news;
     bool built;
-    if (!store_catch_up(store, error) || !learn_read_train(store, config, &train, &news, error) ||
-        !learn_take_train(store, config, &train, news, error))
-        return false;
-    if (news == TRAIN_NEW)
-        return learn_build(store, error) && store_snapshot(store, error);
     if (!restore_model(store, &built, error))
         return false;
+    if (built && config->learn_online &&
+        (settings == SETTINGS_LEARNT || !learn_allows(config, store_model(store))))
+        return learn_build(store, error);
     if (built && !learn_update(store, config, error))
         fprintf(stderr, "trendline: warning: the model is not up to date with the events: %s\n",
                 error->text);
     return true;
+}
+
+static bool learn(struct store *store, const struct config *config, enum settings_result settings,
+                  struct error *error)
+{
+    struct snapshot train;
+    enum train_news news;
+    if (!store_catch_up(store, error) || !learn_read_train(store, config, &train, &news, error) ||
+        !learn_take_train(store, config, &train, news, error))
+        return false;
+    return news == TRAIN_NEW ? learn_build(store, error) && store_snapshot(store, error)
+                             : prepare_model(store, config, settings, error);
+}
+
+static bool prepare_store(struct store *store, const struct config *config, struct error *error)
+{
+    enum settings_result settings;
+    return store_claim_settings(store, &settings, error) && learn(store, config, settings, error) &&
+           store_keep_settings(store, error);
 }
 
 /* On a volume that cannot be written only predictions are possible, if there is a model at all. */

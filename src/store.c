@@ -59,6 +59,16 @@ bool store_unlock(struct store *store)
     return store->methods->unlock(store);
 }
 
+bool store_claim_settings(struct store *store, enum settings_result *was, struct error *error)
+{
+    return store->methods->claim_settings(store, was, error);
+}
+
+bool store_keep_settings(struct store *store, struct error *error)
+{
+    return store->methods->keep_settings(store, error);
+}
+
 bool store_catch_up(struct store *store, struct error *error)
 {
     return store->methods->catch_up(store, error);
@@ -610,8 +620,8 @@ static bool make_maps(struct store *store, struct error *error)
 static bool has_no_terms(const struct store *store)
 {
     const struct schema *schema = store_schema(store);
-    return may_choose(store) && !store->maps && schema && schema->count <= FOLDS_FEATURES_MAX &&
-           schema_numbers(schema) > 0;
+    return store->config->has_terms && !store->maps && schema &&
+           schema->count <= FOLDS_FEATURES_MAX && schema_numbers(schema) > 0;
 }
 
 bool store_follow_terms(struct store *store, struct error *error)
@@ -663,8 +673,8 @@ bool store_renew_terms(struct store *store, struct error *error)
 {
     struct folds_set rows;
     int64_t events = store_events(store);
-    if (!may_choose(store) || !store->maps || !store->methods->renew_maps || events == 0 ||
-        events > STORE_RENEW_ROWS || !store_rows(store, &rows, error))
+    if (!store->maps || !store->methods->renew_maps || events == 0 || events > STORE_RENEW_ROWS ||
+        !store_rows(store, &rows, error))
         return true;
     struct term_maps *now = folds_set_maps(&rows);
     bool ok = now ? !have_moved(store->maps, now) || renew(store, now, error) : error_memory(error);

@@ -13,6 +13,7 @@
 #include "lock.h"
 #include "model.h"
 #include "schema.h"
+#include "settings.h"
 #include "snapshot.h"
 
 #include <stdbool.h>
@@ -36,6 +37,12 @@ bool store_unlock(struct store *store);
  * model. An incomplete last batch in the journal is cut. After ERROR_DAMAGED nothing may be
  * written. */
 bool store_catch_up(struct store *store, struct error *error);
+
+/* For a start: claims the store for its settings (settings.h), until the store is closed; *was:
+ * what those kept before are to them. False with ERROR_CONFLICT: a service with others lives. Then,
+ * when all that a start has to do is done, keeps them. */
+bool store_claim_settings(struct store *store, enum settings_result *was, struct error *error);
+bool store_keep_settings(struct store *store, struct error *error);
 
 /* The features that events must have, or NULL while nothing has fixed them. */
 const struct schema *store_schema(const struct store *store);

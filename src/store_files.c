@@ -5,6 +5,7 @@
 #include "ids.h"
 #include "journal.h"
 #include "model_file.h"
+#include "settings_file.h"
 #include "timestamp.h"
 #include "watch.h"
 
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <xxhash.h>
@@ -26,6 +28,8 @@ enum {
     SNAPSHOT_EVERY = 4096, /* events: what a start has to replay at most, and the ids in memory */
     VERSION_PATH_MAX = PATH_MAX + 32,
     ID_SHOWN_MAX = 300, /* bytes of an id in an error */
+    INODES_MIN = 8,     /* for the files that are written beside those they replace */
+    MODEL_SLACK = 4096, /* by how much a model may grow with an event, beyond the event's text */
     SPACE_SLACK =
         1 << 20 /* bytes that must be free beyond MIN_FREE, for the model after an event */
 };
@@ -43,9 +47,10 @@ struct files {
     int64_t stored;      /* the last event that snapshot and ids had when they were opened */
     int64_t snapshot_at; /* the last event of the newest snapshot */
     struct watch train_watch, terms_watch;
-    struct buffer batch_rows; /* doubles: the open batch's rows one after the other */
-    struct buffer outcomes;   /* struct outcome by ticket: of the open batch, else of the last */
-    bool settled;             /* they are the last one's */
+    struct settings_claim claim; /* a start's */
+    struct buffer batch_rows;    /* doubles: the open batch's rows one after the other */
+    struct buffer outcomes;      /* struct outcome by ticket: of the open batch, else of the last */
+    bool settled;                /* they are the last one's */
     char events_path[PATH_MAX], train_path[PATH_MAX], models_path[PATH_MAX], terms_path[PATH_MAX];
 };
 
@@ -75,10 +80,25 @@ static void files_close(struct store *base)
     ids_close(store->ids);
     watch_close(&store->train_watch);
     watch_close(&store->terms_watch);
+    settings_file_end(&store->claim);
     buffer_free(&store->batch_rows);
     buffer_free(&store->outcomes);
     store_free_shared(base);
     free(store);
+}
+
+static bool files_claim_settings(struct store *base, enum settings_result *was, struct error *error)
+{
+    struct files *store = (struct files *)base;
+    bool ok = settings_file_claim(base->config, &store->claim, error);
+    *was = store->claim.was;
+    return ok;
+}
+
+static bool files_keep_settings(struct store *base, struct error *error)
+{
+    struct files *store = (struct files *)base;
+    return settings_file_keep(base->config, &store->claim, error);
 }
 
 static bool files_unlock(struct store *base)
@@ -321,6 +341,22 @@ static int64_t files_events(const struct store *base)
     return journal_position(store->journal).seq;
 }
 
+/* Whether a limit on the size of files (ulimit -f) leaves room for `bytes` more in the journal, and
+ * for the model after them. */
+static bool check_file_size(const struct files *store, uint64_t bytes, struct error *error)
+{
+    struct rlimit limit;
+    uint64_t journal = journal_position(store->journal).offset + bytes;
+    uint64_t model = store->base.model.text.length + bytes + MODEL_SLACK;
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+           (journal <= limit.rlim_cur && model <= limit.rlim_cur) ||
+           error_set(error, ERROR_FULL,
+                     "files may have %llu bytes at most here (ulimit -f), and %llu are needed: "
+                     "raise it, then start again",
+                     (unsigned long long)limit.rlim_cur,
+                     (unsigned long long)(journal > model ? journal : model));
+}
+
 /* Whether `bytes` more fit on the volume without going below MIN_FREE. */
 static bool check_space(const struct files *store, uint64_t bytes, struct error *error)
 {
@@ -329,15 +365,20 @@ static bool check_space(const struct files *store, uint64_t bytes, struct error 
         return error_errno(error, "cannot tell the free space of the data directory");
     if (space.f_flag & ST_RDONLY)
         return error_set(error, ERROR_FULL, "the data directory is read-only");
+    if (space.f_files > 0 && space.f_favail < INODES_MIN)
+        return error_set(error, ERROR_FULL,
+                         "the volume has no free inodes for files of ours: remove some files, then "
+                         "try again");
     uint64_t available = (uint64_t)space.f_bavail * space.f_frsize;
     uint64_t needed = store->base.config->min_free + bytes + SPACE_SLACK;
-    return available >= needed ||
-           error_set(
-               error, ERROR_FULL,
-               "the volume has %llu MB of free space, and %llu MB are needed (MIN_FREE and what "
-               "is to be written): free some, then try again",
-               (unsigned long long)(available >> 20),
-               (unsigned long long)((needed + (1 << 20) - 1) >> 20));
+    return (available >= needed ||
+            error_set(
+                error, ERROR_FULL,
+                "the volume has %llu MB of free space, and %llu MB are needed (MIN_FREE and what "
+                "is to be written): free some, then try again",
+                (unsigned long long)(available >> 20),
+                (unsigned long long)((needed + (1 << 20) - 1) >> 20))) &&
+           check_file_size(store, bytes, error);
 }
 
 /* ------------------------------------------------------------------ adding events */
@@ -536,7 +577,7 @@ static bool files_load_maps(struct store *base, const struct schema *schema,
     struct files *store = (struct files *)base;
     struct buffer text = {0};
     *maps = NULL;
-    if (!base->config->may_choose)
+    if (!base->config->has_terms)
         return true;
     bool ok = file_read(store->terms_path, MODEL_BYTES_MAX, &text, error) &&
               store_parse_maps(base, schema, text.data, text.length, maps, error);
@@ -686,6 +727,8 @@ static bool files_snapshot(struct store *base, struct error *error)
 static const struct store_methods methods = {.close = files_close,
                                              .unlock = files_unlock,
                                              .catch_up = files_catch_up,
+                                             .claim_settings = files_claim_settings,
+                                             .keep_settings = files_keep_settings,
                                              .events = files_events,
                                              .event_schema = files_event_schema,
                                              .add = files_add,
@@ -711,6 +754,7 @@ struct store *store_files_open(const struct config *config, struct error *error)
     }
     store_begin(&store->base, &methods, config);
     store->train_watch = store->terms_watch = (struct watch)WATCH_INIT;
+    store->claim.lock = -1;
     if (make_paths(store, error) && store_open_shared(&store->base, error))
         return &store->base;
     files_close(&store->base);

@@ -369,7 +369,7 @@ static bool load(struct replica *store, struct error *error)
     if (!replica_ask(store, SQL_VERSIONS, 0, NULL, error))
         return false;
     int64_t version = postgres_number(store->postgres, 0, 0, 0);
-    if (store->base.config->may_choose && !store->base.maps &&
+    if (store->base.config->has_terms && !store->base.maps &&
         !store->base.methods->load_maps(&store->base, NULL, &store->base.maps, error))
         return false;
     store->loaded =

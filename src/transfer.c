@@ -337,6 +337,23 @@ static bool check_window(const struct config *config, struct error *error)
                      (unsigned long long)config->id_window);
 }
 
+/* Whoever learns beside a service must have its settings, and an import changes none. */
+static bool take_settings(struct store *store, struct error *error)
+{
+    enum settings_result settings;
+    if (!store_wait_lock(store, error))
+        return false;
+    bool ok = store_claim_settings(store, &settings, error);
+    if (ok && settings_differ(settings))
+        ok = error_set(error, ERROR_CONFLICT,
+                       "these data are learnt from with other settings (settings.json, "
+                       "trendline_settings): import with the same MODEL, WINDOW, FORGET, TARGET "
+                       "and MISSING as the service has");
+    ok = ok && store_keep_settings(store, error);
+    store_unlock(store);
+    return ok;
+}
+
 bool import_run(const struct config *config, struct error *error)
 {
     static struct importer import = {.request = {.method = "POST",
@@ -350,7 +367,7 @@ bool import_run(const struct config *config, struct error *error)
     if (!check_window(config, error) || !(import.store = store_open(config, error)))
         return false;
     progress_begin_count(&import.progress, "import", 0);
-    bool ok = import_events(&import, config, error);
+    bool ok = take_settings(import.store, error) && import_events(&import, config, error);
     progress_end(&import.progress);
     event_reader_close(&import.reader);
     buffer_free(&import.own);
