@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS_MIN = 2, WORKERS_MAX = 64, RATE_MAX = 1000000, SHOWN_MAX = 100 };
+enum {
+    VERSIONS_KEPT_MAX = 1000000,
+    WORKERS_MIN = 2,
+    WORKERS_MAX = 64,
+    RATE_MAX = 1000000,
+    SHOWN_MAX = 100
+};
 
 static const char SIZE_ALLOWED[] =
     "a number of bytes below 8 EiB such as 1048576, 64k, 16m or 1g, at least %llu";
@@ -177,6 +183,16 @@ static bool read_workers(struct config *config, struct error *error)
     return true;
 }
 
+static bool read_keep_versions(struct config *config, struct error *error)
+{
+    const char *value = value_of("KEEP_VERSIONS");
+    uint64_t count = 50;
+    if (value && (!parse_count(value, &count) || count < 1 || count > VERSIONS_KEPT_MAX))
+        return refuse(error, "KEEP_VERSIONS", value, "a number of models from 1 to 1000000");
+    config->keep_versions = (int64_t)count;
+    return true;
+}
+
 static bool read_id_window(struct config *config, struct error *error)
 {
     const char *value = value_of("ID_WINDOW");
@@ -247,7 +263,8 @@ bool config_read(struct config *config, struct error *error)
               read_size("MAX_BODY", 16u << 20, 1, &config->max_body, error) &&
               read_size("MIN_FREE", 64u << 20, 0, &config->min_free, error) &&
               read_rate_limit(config, error) && read_id_window(config, error) &&
-              read_window(config, error) && read_forget(config, error);
+              read_keep_versions(config, error) && read_window(config, error) &&
+              read_forget(config, error);
     if (ok)
         read_memory(config);
     return ok;

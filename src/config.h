@@ -37,6 +37,7 @@ struct config {
     struct secret postgres;    /* POSTGRES_URI: where events and models live; none: in data_dir */
     uint64_t window;           /* WINDOW: how many of the last events count; 0: all */
     double forget;             /* FORGET: what each event leaves of those before it; 0: all */
+    int64_t keep_versions;     /* KEEP_VERSIONS: how many models as built are kept */
     uint64_t id_window;        /* how many of the latest ids are remembered; UINT64_MAX: all */
 };
 

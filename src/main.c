@@ -49,6 +49,7 @@ static const char HELP[] =
     "  WORKERS          predict processes (the cores allowed, at least 2)\n"
     "  MAX_BODY         largest request body (16m)\n"
     "  MIN_FREE         below this much free space events are refused (64m)\n"
+    "  KEEP_VERSIONS    how many of the last models are kept as built (50)\n"
     "  ID_WINDOW        how many of the latest _ids are remembered (unlimited)\n"
     "  API_TOKEN        the bearer token that /action and /build want (none)\n"
     "  READ_TOKEN       the one that /predict and /model want; API_TOKEN will do too (none)\n"

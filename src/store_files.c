@@ -7,10 +7,9 @@
 #include "model_file.h"
 #include "settings_file.h"
 #include "timestamp.h"
+#include "versions.h"
 #include "watch.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -26,10 +25,9 @@
 
 enum {
     SNAPSHOT_EVERY = 4096, /* events: what a start has to replay at most, and the ids in memory */
-    VERSION_PATH_MAX = PATH_MAX + 32,
-    ID_SHOWN_MAX = 300, /* bytes of an id in an error */
-    INODES_MIN = 8,     /* for the files that are written beside those they replace */
-    MODEL_SLACK = 4096, /* by how much a model may grow with an event, beyond the event's text */
+    ID_SHOWN_MAX = 300,    /* bytes of an id in an error */
+    INODES_MIN = 8,        /* for the files that are written beside those they replace */
+    MODEL_SLACK = 4096,    /* by how much a model may grow with an event, beyond the event's text */
     SPACE_SLACK =
         1 << 20 /* bytes that must be free beyond MIN_FREE, for the model after an event */
 };
@@ -51,7 +49,7 @@ struct files {
     struct buffer batch_rows;    /* doubles: the open batch's rows one after the other */
     struct buffer outcomes;      /* struct outcome by ticket: of the open batch, else of the last */
     bool settled;                /* they are the last one's */
-    char events_path[PATH_MAX], train_path[PATH_MAX], models_path[PATH_MAX], terms_path[PATH_MAX];
+    char events_path[PATH_MAX], train_path[PATH_MAX], terms_path[PATH_MAX];
 };
 
 /* of the methods those that others build upon */
@@ -67,8 +65,7 @@ static bool make_paths(struct files *store, struct error *error)
     const char *directory = store->base.config->data_dir;
     if (snprintf(store->events_path, PATH_MAX, "%s/" SNAPSHOT_EVENTS, directory) >= PATH_MAX ||
         snprintf(store->train_path, PATH_MAX, "%s/" SNAPSHOT_TRAIN, directory) >= PATH_MAX ||
-        snprintf(store->terms_path, PATH_MAX, "%s/" TERMS_NAME, directory) >= PATH_MAX ||
-        snprintf(store->models_path, PATH_MAX, "%s/models", directory) >= PATH_MAX)
+        snprintf(store->terms_path, PATH_MAX, "%s/" TERMS_NAME, directory) >= PATH_MAX)
         return error_set(error, ERROR_SYSTEM, "the path of the data directory is too long");
     return true;
 }
@@ -629,82 +626,45 @@ static bool files_set_train(struct store *base, struct snapshot *train, struct e
     return true;
 }
 
-/* 7 for "000007.json"; 0 for anything else. */
-static int64_t version_of(const char *name)
+/* The current one may be newer than the newest file, where that was lost. */
+static bool last_version(const struct store *base, int64_t *version, struct error *error)
 {
-    char *end;
-    errno = 0;
-    long long version = isdigit((unsigned char)name[0]) ? strtoll(name, &end, 10) : 0;
-    return version > 0 && errno == 0 && strcmp(end, ".json") == 0 ? version : 0;
-}
-
-static bool last_version(const struct files *store, int64_t *version, struct error *error)
-{
-    *version = store_model(&store->base) ? store_model(&store->base)->version : 0;
-    DIR *directory = opendir(store->models_path);
-    if (!directory)
-        return errno == ENOENT || error_errno(error, "cannot open models");
-    for (struct dirent *entry; (entry = readdir(directory));)
-        if (version_of(entry->d_name) > *version)
-            *version = version_of(entry->d_name);
-    closedir(directory);
+    const struct model *model = store_model(base);
+    if (!versions_last(base->config->data_dir, version, error))
+        return false;
+    if (model && model->version > *version)
+        *version = model->version;
     return true;
-}
-
-/* make_paths made sure that it fits. */
-static void version_path(const struct files *store, int64_t version,
-                         char path[static VERSION_PATH_MAX])
-{
-    snprintf(path, VERSION_PATH_MAX, "%s/%06lld.json", store->models_path, (long long)version);
-}
-
-static bool write_version(struct files *store, const struct model *model, struct error *error)
-{
-    char path[VERSION_PATH_MAX];
-    struct buffer text = {0};
-    version_path(store, model->version, path);
-    if (mkdir(store->models_path, 0755) != 0 && errno != EEXIST)
-        return error_errno(error, "cannot make the directory models");
-    model_write(model, &text);
-    bool ok =
-        text.failed ? error_memory(error) : file_replace(path, text.data, text.length, true, error);
-    buffer_free(&text);
-    return ok;
 }
 
 static bool files_restore_model(struct store *base, struct error *error)
 {
-    struct files *store = (struct files *)base;
     int64_t version;
-    char path[VERSION_PATH_MAX];
-    struct buffer text = {0};
-    if (store_model(&store->base) || !last_version(store, &version, error) || version == 0)
-        return store_model(&store->base) ||
-               error_set(error, ERROR_ABSENT, "no model has been built");
-    version_path(store, version, path);
-    struct model *model = NULL;
-    if (file_read(path, MODEL_BYTES_MAX, &text, error))
-        model = model_parse(text.data, text.length, error);
-    buffer_free(&text);
-    if (model && model_file_publish(&store->base.model, model, true, error))
+    if (store_model(base) || !last_version(base, &version, error))
+        return store_model(base);
+    if (version == 0)
+        return error_set(error, ERROR_ABSENT, "no model has been built");
+    struct model *model = versions_read(base->config->data_dir, version, error);
+    if (model && model_file_publish(&base->model, model, true, error))
         return true;
     model_free(model);
-    char why[ERROR_TEXT_MAX];
-    snprintf(why, sizeof why, "%s", error->text);
-    return error_set(error, ERROR_DAMAGED, "models/%06lld.json: %.300s", (long long)version, why);
+    return false;
 }
 
 static bool files_publish_build(struct store *base, struct model *model, struct error *error)
 {
     struct files *store = (struct files *)base;
     int64_t last;
-    if (!check_space(store, 0, error) || !last_version(store, &last, error))
+    if (!check_space(store, 0, error) || !last_version(base, &last, error))
         return false;
     model->version = last + 1;
     store_stamp(base, model);
     model_time(model->created);
-    return write_version(store, model, error) &&
-           model_file_publish(&store->base.model, model, true, error);
+    if (!versions_write(base->config->data_dir, model, error) ||
+        !model_file_publish(&base->model, model, true, error))
+        return false;
+    versions_prune(base->config->data_dir, last + 2 - base->config->keep_versions);
+    return true;
 }
 
 static bool files_snapshot(struct store *base, struct error *error)

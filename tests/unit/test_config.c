@@ -59,6 +59,8 @@ static void test_accepted(void)
     CHECK(read_with("MODEL", "auto", &config, &error), "%s", error.text);
     CHECK(read_with("WORKERS", "64", &config, &error), "%s", error.text);
     CHECK_INT(64, config.workers);
+    CHECK(read_with("KEEP_VERSIONS", "7", &config, &error), "%s", error.text);
+    CHECK_INT(7, config.keep_versions);
     CHECK(read_with("ID_WINDOW", "1000", &config, &error), "%s", error.text);
     CHECK_INT(1000, config.id_window);
     CHECK(read_with("RATE_LIMIT", "100", &config, &error), "%s", error.text);
@@ -120,6 +122,8 @@ static void test_refused(void)
         {"MIN_FREE", "8388608t"},
         {"MIN_FREE", "99999999999999999999t"},
         {"ID_WINDOW", "0"},
+        {"KEEP_VERSIONS", "0"},
+        {"KEEP_VERSIONS", "1000001"},
         {"ID_WINDOW", "all"},
         {"FORGET", "0"},
         {"FORGET", "1"},
