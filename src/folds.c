@@ -2,7 +2,6 @@
 
 #include "ridge.h"
 
-#include <float.h>
 #include <math.h>
 #include <mpfr.h>
 #include <stdlib.h>
@@ -249,6 +248,8 @@ static const double *columns_of(const struct folds *folds, const double *row,
 void folds_begin_forgetting(struct folds *folds, double factor)
 {
     folds->forget = factor;
+    for (size_t k = 0; k < folds->parts; k++)
+        moments_begin_fading(folds->moments[k]);
 }
 
 static void scale(struct folds *folds, double factor)
@@ -272,28 +273,13 @@ void folds_forget(struct folds *folds)
     folds->unit = 1;
 }
 
-static double weight_in(const struct folds *folds, double weight)
-{
-    return fmin(weight * folds->unit, DBL_MAX);
-}
-
 typedef enum moments_result reserve_step(struct moments *moments, const double *row, double weight);
 
-/* Where there is forgetting, for whatever the row will weigh in the sums, and for as much less as
- * they shall be exact to. */
 static enum moments_result reserve_row(struct folds *folds, const double *row, double weight,
                                        reserve_step *reserve)
 {
-    int exponent;
     double room[ENCODING_ROOM];
-    const double *columns = columns_of(folds, row, room);
-    struct moments *moments = folds->moments[part_of(folds, row)];
-    if (folds->forget == 0)
-        return reserve(moments, columns, weight);
-    frexp(weight, &exponent);
-    enum moments_result result = reserve(moments, columns, fmin(ldexp(1, exponent), DBL_MAX));
-    double least = ldexp(1, exponent - 1 - FOLDS_FORGET_BITS);
-    return result == MOMENTS_OK && least > 0 ? reserve(moments, columns, least) : result;
+    return reserve(folds->moments[part_of(folds, row)], columns_of(folds, row, room), weight);
 }
 
 /* ------------------------------------------------------------------ rows */
@@ -356,14 +342,16 @@ void folds_add(struct folds *folds, const double *row, double weight)
     double room[ENCODING_ROOM];
     reach_add(folds->reach, folds->encoding, row);
     size_t k = part_of(folds, row);
-    moments_add(folds->moments[k], columns_of(folds, row, room), weight_in(folds, weight));
+    const double *columns = columns_of(folds, row, room);
+    if (folds->forget > 0)
+        moments_add_times(folds->moments[k], columns, weight, folds->unit);
+    else
+        moments_add(folds->moments[k], columns, weight);
     folds->effective[k] += folds->unit;
 }
 
-typedef void term_step(struct term_sums *sums, const double *values, int64_t target, double weight);
-
-/* Adds the row's terms, or takes them away. */
-static void step_terms(struct folds *folds, const double *row, double weight, term_step *step)
+/* Adds the row's terms, or takes them away, which is not done where there is forgetting. */
+static void step_terms(struct folds *folds, const double *row, double weight, bool adds)
 {
     const struct term_maps *maps = folds->maps;
     double values[TERMS_MAX], room[FOLDS_FEATURES_MAX];
@@ -373,7 +361,10 @@ static void step_terms(struct folds *folds, const double *row, double weight, te
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         if (maps->kinds[kind]) {
             terms_values(maps->kinds[kind], numbers, values);
-            step(folds->sums[kind][k], values, target, weight);
+            if (adds)
+                term_sums_add(folds->sums[kind][k], values, target, weight, folds->unit);
+            else
+                term_sums_remove(folds->sums[kind][k], values, target, weight);
         }
 }
 
@@ -381,7 +372,7 @@ void folds_add_terms(struct folds *folds, const double *row, double weight)
 {
     double room[FOLDS_FEATURES_MAX], y = row[folds->features];
     const double *numbers = term_maps_row(folds->maps, folds->encoding, row, room);
-    step_terms(folds, row, weight_in(folds, weight), term_sums_add);
+    step_terms(folds, row, weight, true);
     folds->term_rows++;
     reach_add_distance(folds->reach, term_maps_distance(folds->maps, numbers));
     folds->least = y < folds->least ? y : folds->least;
@@ -397,7 +388,7 @@ void folds_subtract(struct folds *folds, const double *row, double weight)
 void folds_subtract_terms(struct folds *folds, const double *row, double weight)
 {
     double y = row[folds->features];
-    step_terms(folds, row, weight, term_sums_remove);
+    step_terms(folds, row, weight, false);
     folds->term_rows--;
     folds->range_left |= y <= folds->least || y >= folds->greatest;
 }

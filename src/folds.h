@@ -84,10 +84,10 @@ void folds_free(struct folds *folds);      /* NULL is fine */
 
 /* Forgetting by and by, for folds that have no rows yet; `factor` is above 0 and below 1. Then
  * folds_forget lets all rows so far weigh that times as much as those to come, nearly exactly: to
- * about 2^-FOLDS_FORGET_BITS, and in the sums of terms to a millionth. Of sets, rows are an
+ * about 2^-MOMENTS_FADING_BITS, and in the sums of terms to a millionth. Of sets, rows are an
  * effective number: Σ λ^(rows added since), rounded.
  */
-enum { FOLDS_FORGET_BITS = 128, FOLDS_UNIT_MOST = 2 };
+enum { FOLDS_UNIT_MOST = 2 };
 void folds_begin_forgetting(struct folds *folds, double factor);
 void folds_forget(struct folds *folds);
 

@@ -1,6 +1,8 @@
 #include "limbs.h"
 #include "moments_private.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,7 +130,8 @@ static size_t limbs_for(int bits, int weight_bits)
 
 size_t moments_bytes_max(size_t features, bool weighted)
 {
-    size_t limbs = limbs_for(DOUBLE_TOP - DOUBLE_UNIT, weighted ? WEIGHT_BITS_MAX : 1);
+    int bits = DOUBLE_TOP - DOUBLE_UNIT;
+    size_t limbs = limbs_for(bits, weighted ? bits : 1);
     return entry_count(features + 2) * limbs * sizeof(mp_limb_t);
 }
 
@@ -140,6 +143,16 @@ size_t moments_features(const struct moments *moments)
 bool moments_has_positive(const struct moments *moments, size_t j)
 {
     return !mpn_zero_p(moments_entry(moments, 0, j + 1), (mp_size_t)moments->limbs);
+}
+
+void moments_begin_fading(struct moments *moments)
+{
+    moments->fading = true;
+}
+
+bool moments_fading(const struct moments *moments)
+{
+    return moments->fading;
 }
 
 int64_t moments_rows(const struct moments *moments)
@@ -162,6 +175,16 @@ static struct scale scale_of(struct value value)
     if (!value.magnitude)
         return (struct scale){UNIT_NONE, 0};
     return (struct scale){value.exponent, value_top(value) - value.exponent};
+}
+
+/* What the weights must hold for a row of that weight. */
+static struct scale weight_scale(const struct moments *moments, double weight)
+{
+    struct scale scale = scale_of(value_of(weight));
+    if (!moments->fading)
+        return scale;
+    int top = scale.unit + scale.bits;
+    return (struct scale){top - 1 - MOMENTS_FADING_BITS, MOMENTS_FADING_BITS + 2};
 }
 
 static size_t limbs_wanted(const struct moments *moments)
@@ -229,7 +252,11 @@ static bool scale_holds(struct scale scale, struct value value)
 
 static bool holds_weight(const struct moments *moments, double weight)
 {
-    return weight == 1 || scale_holds(moments->weight, value_of(weight));
+    struct scale held = moments->weight, wanted;
+    if (weight == 1 && !moments->fading)
+        return true;
+    wanted = weight_scale(moments, weight);
+    return wanted.unit >= held.unit && wanted.unit + wanted.bits <= held.unit + held.bits;
 }
 
 static bool holds_row(const struct moments *moments, const double *row)
@@ -242,7 +269,7 @@ static bool holds_row(const struct moments *moments, const double *row)
 
 static void want_row(struct moments *moments, const double *row, double weight)
 {
-    moments->weight_wanted = scale_union(moments->weight, scale_of(value_of(weight)));
+    moments->weight_wanted = scale_union(moments->weight, weight_scale(moments, weight));
     for (size_t j = 0; j < moments->count; j++) {
         struct column *column = &moments->columns[j];
         column->wanted = scale_union(column->scale, scale_of(value_of(row_value(row, j))));
@@ -356,10 +383,22 @@ static inline void add_products_near(struct moments *moments, size_t limbs)
     }
 }
 
-static void add_products_any(struct moments *moments)
+/* Stays in release builds, as writing outside of the sums is worse than an end. */
+static void refuse_unreserved(void)
+{
+    fputs("moments: a row was added that had not been reserved: this is a fault in the program\n",
+          stderr);
+    abort();
+}
+
+/* `greatest`: of all shifts. A row that lies outside has a greater one than the sums have bits, be
+ * it because it is negative. */
+static void add_products_any(struct moments *moments, size_t greatest)
 {
     size_t limbs = moments->limbs;
     mp_limb_t *sum = moments->sums;
+    if (greatest / 64 >= limbs)
+        refuse_unreserved();
     const struct column *columns = moments->columns, *end = columns + moments->count;
     for (const struct column *a = columns; a < end; a++) {
         int64_t digits = a->weighted.digits;
@@ -375,7 +414,7 @@ static void add_products_any(struct moments *moments)
 
 /* Adds the products of weighted terms and terms. Sums of ordinary data have 3 or 4 limbs, and
  * shifts, of which `greatest` is the greatest, less than 64. */
-static void add_products(struct moments *moments, unsigned greatest)
+static void add_products(struct moments *moments, size_t greatest)
 {
     bool near = greatest < 64;
     if (near && moments->limbs == 3)
@@ -383,12 +422,12 @@ static void add_products(struct moments *moments, unsigned greatest)
     else if (near && moments->limbs == 4)
         add_products_near(moments, 4);
     else
-        add_products_any(moments);
+        add_products_any(moments, greatest);
 }
 
 /* The weight goes in by slices, each of which leaves room for 53 bits of a value in a whole number
  * of 64. */
-static void add_slices(struct moments *moments, struct value weight, int sign, unsigned greatest)
+static void add_slices(struct moments *moments, struct value weight, int sign, size_t greatest)
 {
     enum { SLICE_BITS = 10, SLICE_MASK = (1 << SLICE_BITS) - 1 };
     unsigned shift = weight.exponent - moments->weight.unit;
@@ -406,9 +445,9 @@ static void add_slices(struct moments *moments, struct value weight, int sign, u
 /* Adds `sign` (1 or -1) times the weighted products. Most weights are 1, whose terms are ready. */
 static void add_row(struct moments *moments, const double *row, double weight, int sign)
 {
-    unsigned greatest = set_terms(moments, row, sign);
+    size_t greatest = set_terms(moments, row, sign);
     if (weight == 1)
-        add_products(moments, 2 * greatest - moments->weight.unit);
+        add_products(moments, 2 * greatest + (size_t)-moments->weight.unit);
     else
         add_slices(moments, value_of(weight), sign, greatest);
 }
@@ -423,6 +462,22 @@ void moments_subtract(struct moments *moments, const double *row, double weight)
 {
     add_row(moments, row, weight, -1);
     moments->rows--;
+}
+
+/* The product, rounded to 53 bits; it may be outside of the range of doubles. */
+static struct value value_times(double weight, double factor)
+{
+    int exponent;
+    struct value value = value_of(frexp(weight, &exponent) * factor);
+    value.exponent += exponent;
+    return value;
+}
+
+void moments_add_times(struct moments *moments, const double *row, double weight, double factor)
+{
+    size_t greatest = set_terms(moments, row, 1);
+    add_slices(moments, value_times(weight, factor), 1, greatest);
+    moments->rows++;
 }
 
 /* What has no squares any more has no products. */
@@ -462,6 +517,7 @@ enum moments_result moments_merge(struct moments *into, const struct moments *fr
     enum moments_result result = moments_rescale(into);
     if (result != MOMENTS_OK)
         return result;
+    into->fading |= from->fading;
     int shift = from->weight.unit - into->weight.unit;
     for (size_t j = 0; j < count; j++) {
         int shift_j = shift + from->columns[j].scale.unit - into->columns[j].scale.unit;

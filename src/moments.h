@@ -35,6 +35,13 @@ void moments_free(struct moments *moments);
  * `weighted`: with weight 1. If it is at most MOMENTS_MAX_BYTES, no row is ever too wide. */
 size_t moments_bytes_max(size_t features, bool weighted);
 
+/* For sums of no rows yet, whose rows will fade, that is be scaled by and by: each that is reserved
+ * gets room for weights up to twice its own, and down to 2^-MOMENTS_FADING_BITS of it. What is
+ * merged with such sums is of the kind, too. */
+enum { MOMENTS_FADING_BITS = 128 };
+void moments_begin_fading(struct moments *moments);
+bool moments_fading(const struct moments *moments);
+
 size_t moments_features(const struct moments *moments);
 int64_t moments_rows(const struct moments *moments);
 
@@ -56,14 +63,18 @@ enum moments_result moments_reserve_accepted(struct moments *moments, const doub
                                              double weight);
 
 /* Adds `row`, or takes it away again. It must have been reserved in these moments with that weight,
- * which a copy and whatever they are merged into inherit; after set_sum, reserve anew. A weight of
- * few bits costs what 1 does, one of all 53 six times as much. */
+ * which a copy and whatever they are merged into inherit; after set_sum, reserve anew. Whoever
+ * forgets that is stopped by abort, rather than writing outside of the sums. A weight of few bits
+ * costs what 1 does, one of all 53 six times as much. */
 void moments_add(struct moments *moments, const double *row, double weight);
 void moments_subtract(struct moments *moments, const double *row, double weight);
 
-/* Lets all rows weigh `factor` (0 to 1) times as much: the one thing that rounds, each sum to the
- * nearest multiple of its unit. So that this is far below what matters, rows must have been
- * reserved with a weight that is as much smaller. */
+/* Where rows fade: adds a row that was reserved with `weight`, weighing that times `factor` (1 to
+ * below 2), rounded to 53 bits whatever the range of doubles. */
+void moments_add_times(struct moments *moments, const double *row, double weight, double factor);
+
+/* Where rows fade: lets all of them weigh `factor` (0 to 1) times as much. The one thing that
+ * rounds: each sum to the nearest multiple of its unit. */
 void moments_scale(struct moments *moments, double factor);
 
 /* into += from. Both must have the same number of features. What was accepted is never too wide; on

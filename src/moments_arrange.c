@@ -22,6 +22,7 @@ struct moments *moments_arrange(const struct moments *from, const size_t *map, s
         return NULL;
     }
     to->rows = from->rows;
+    to->fading = from->fading;
     to->weight = from->weight;
     for (size_t j = 0; j < to->count; j++) {
         size_t from_j = source(from, map, features, j);

@@ -10,10 +10,12 @@ enum {
     UNIT_NONE = 1024,    /* the unit of a column of zeros: above the last bit of every double */
     DOUBLE_UNIT = -1074, /* every double is a multiple of 2^-1074 */
     DOUBLE_TOP = 1024,   /* and smaller than 2^1024 */
-    WEIGHT_BITS_MAX = DOUBLE_TOP - DOUBLE_UNIT,
-    UNIT_MIN = -1800, /* what is concluded of a column from the sums of a snapshot may go beyond: */
-    TOP_MAX = 1800,   /* by half the weights' range, and a little */
-    LIMBS_MAX = (2 * (TOP_MAX - UNIT_MIN) + WEIGHT_BITS_MAX + GUARD_BITS + 63) / 64
+    WEIGHT_UNIT_MIN = DOUBLE_UNIT - MOMENTS_FADING_BITS, /* where rows fade they weigh up to so */
+    WEIGHT_TOP_MAX = DOUBLE_TOP + 1,                     /* much less, and twice as much */
+    UNIT_MIN =
+        WEIGHT_UNIT_MIN + DOUBLE_UNIT, /* of a column, as concluded from a snapshot's sums: */
+    TOP_MAX = 1800,                    /* these may go beyond all values by the weights' */
+    LIMBS_MAX = (2 * (TOP_MAX - UNIT_MIN) + WEIGHT_TOP_MAX - WEIGHT_UNIT_MIN + GUARD_BITS + 63) / 64
 };
 
 /* Every value of a column so far is a whole multiple of 2^unit, and smaller than 2^(unit + bits).
@@ -38,6 +40,7 @@ struct column {
 struct moments {
     size_t count; /* of columns: the constant, the features, the target */
     int64_t rows;
+    bool fading;                /* moments_begin_fading */
     struct scale weight;        /* of the rows' weights: never less than what holds 1 */
     struct scale weight_wanted; /* while the representation is being changed */
     size_t limbs;               /* of each sum */

@@ -69,7 +69,7 @@ static bool want_sum(struct moments *moments, size_t j, size_t k, const mpz_t va
         scale->bits = bits;
     if (!scale->bits)
         scale->bits = 1;
-    return weight->unit >= DOUBLE_UNIT && scale->unit >= UNIT_MIN &&
+    return weight->unit >= WEIGHT_UNIT_MIN && scale->unit >= UNIT_MIN &&
            scale->unit + scale->bits <= TOP_MAX;
 }
 
@@ -93,7 +93,7 @@ bool moments_set_sum(struct moments *moments, size_t j, size_t k, const mpz_t va
         memset(moments_entry(moments, j, k), 0, moments->limbs * sizeof(mp_limb_t));
         return true;
     }
-    if (exponent < 2 * UNIT_MIN + DOUBLE_UNIT || exponent > 2 * TOP_MAX + DOUBLE_TOP ||
+    if (exponent < 2 * UNIT_MIN + WEIGHT_UNIT_MIN || exponent > 2 * TOP_MAX + WEIGHT_TOP_MAX ||
         mpz_size(value) > LIMBS_MAX)
         return false;
     for (size_t i = 0; i < moments->count; i++)

@@ -235,15 +235,16 @@ static void add_weighted(struct term_sums *sums, const double *values, int64_t t
 }
 
 /* In units. */
-static int64_t round_weight(double weight)
+static int64_t round_weight(double weight, double factor)
 {
     const double most = (double)one;
-    return llrint(fmin(fmax(weight, 1 / most), most) * most);
+    return llrint(fmin(fmax(weight, 1 / most), most) * factor * most);
 }
 
-void term_sums_add(struct term_sums *sums, const double *values, int64_t target, double weight)
+void term_sums_add(struct term_sums *sums, const double *values, int64_t target, double weight,
+                   double factor)
 {
-    int64_t units = weight == 1 ? one : round_weight(weight);
+    int64_t units = weight == 1 && factor == 1 ? one : round_weight(weight, factor);
     sums->rows++;
     sums->weight += units;
     if (units == one)
@@ -254,7 +255,7 @@ void term_sums_add(struct term_sums *sums, const double *values, int64_t target,
 
 void term_sums_remove(struct term_sums *sums, const double *values, int64_t target, double weight)
 {
-    int64_t units = round_weight(weight);
+    int64_t units = round_weight(weight, 1);
     sums->rows--;
     sums->weight -= units;
     if (units == one)
@@ -293,9 +294,11 @@ static void scale_all(int128 *numbers, size_t count, struct limbs_factor factor)
 void term_sums_scale(struct term_sums *sums, double factor, int64_t rows)
 {
     struct limbs_factor scaled = limbs_factor_of(factor);
+    int64_t least = sums->weight > 0;
     term_sums_flush(sums);
     sums->rows = rows;
     scale_all(&sums->weight, 1, scaled);
+    sums->weight = sums->weight < least ? least : sums->weight;
     scale_all(sums->squares, triangle(sums->count), scaled);
     scale_all(sums->linear, sums->count + 1, scaled);
     for (size_t i = 0; i <= sums->count; i++)
@@ -464,5 +467,5 @@ bool term_sums_set_rows(struct term_sums *sums, int64_t rows)
     empty_block(&sums->added, sums->count);
     empty_block(&sums->removed, sums->count);
     /* less than their least weight, where rows have been forgotten by and by */
-    return sums->weight >= 0 && sums->weight <= (int128)rows * one * one;
+    return sums->weight >= (rows > 0) && sums->weight <= 2 * (int128)rows * one * one;
 }

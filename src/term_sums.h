@@ -4,10 +4,10 @@
  * Ozaki, Ogita, Oishi & Rump 2012), and then added to the sums. A row of another weight goes
  * straight there, which takes several times as long.
  *
- * A weight is rounded to a whole number of units of 2^-20, from 1 to 2^40 of them, and the sums are
- * in as much smaller units. They have room for 2^31 rows of the greatest weight: products of terms,
- * below 2^46, and the target, as large, have 128 bits, of which 117 are needed; products with the
- * target, up to 2^92, have 192, of which 163 are. */
+ * A weight is rounded to a whole number of units of 2^-20, from 1 to 2^40 of them (or 2^41, see
+ * term_sums_add), and the sums are in as much smaller units. They have room for 2^31 rows of the
+ * greatest weight: products of terms, below 2^46, and the target, as large, have 128 bits, of which
+ * 118 are needed; products with the target, up to 2^92, have 192, of which 164 are. */
 #ifndef TRENDLINE_TERM_SUMS_H
 #define TRENDLINE_TERM_SUMS_H
 
@@ -35,13 +35,16 @@ double term_sums_weight(const struct term_sums *sums);
 /* The target as a whole number of units. */
 int64_t term_sums_target(double target, struct place place);
 
-/* Adds a row: its terms' values, as terms_values has them, its target, and its weight, above 0. */
-void term_sums_add(struct term_sums *sums, const double *values, int64_t target, double weight);
-/* Takes a row that was added away again, as exactly. */
+/* Adds a row: its terms' values, as terms_values has them, its target, and its weight, above 0,
+ * which is brought into range and then counts `factor` (1 to 2) times. */
+void term_sums_add(struct term_sums *sums, const double *values, int64_t target, double weight,
+                   double factor);
+/* Takes a row that was added with a factor of 1 away again, as exactly. */
 void term_sums_remove(struct term_sums *sums, const double *values, int64_t target, double weight);
 
 /* Lets all rows weigh `factor` (0 to 1) times as much, each sum rounded to a whole number of units,
- * and count as so many. */
+ * and count as so many. What has weighed anything weighs a unit at least, so that there is a mean.
+ */
 void term_sums_scale(struct term_sums *sums, double factor, int64_t rows);
 
 /* into += from, of as many terms; both are flushed. */

@@ -234,6 +234,59 @@ test_forget_much() {
     stop_service
 }
 
+# far_apart: events whose weights and values lie at the ends of the range
+far_apart() {
+    awk 'BEGIN { for (i = 1; i <= 60; i++) printf "{\"x\": 1.%d, \"target\": -2.%d, \"_weight\": %d.%de-%d}\n",
+        i * 7919 % 1000, i * 104729 % 1000, 1 + i % 9, i * 7919 % 1000, 284 + i * 7 % 40 }'
+    for weight in 5e-324 2.9e-289 1.7976931348623157e308 1 1e-307; do
+        printf '{"x": %s, "target": %s, "_weight": '"$weight"'}\n' 1 2 5e-324 -1e300 1e308 5e-324 -1e308 1e308
+    done
+}
+
+# each is stored and learnt, or refused; and whatever an older version has left in the journal is learnt
+test_far_apart() {
+    local event status
+    new_data
+    start_service MODEL=linear FORGET=0.999
+    status /action -d '{"x": 1, "target": 1}' >/dev/null
+    build >/dev/null
+    far_apart >"$SCRATCH/far"
+    while read -r event; do
+        status=$(status /action -d "$event")
+        case $status in 201 | 422) ;; *) check_equal "$event" 201 "$status" ;; esac
+    done <"$SCRATCH/far"
+    check_equal "events go on" 201 "$(status /action -d '{"x": 2, "target": 3}')"
+    check_equal "and builds" 200 "$(build)"
+    kill_service
+    start_service MODEL=linear FORGET=0.999
+    check_equal "after kill -9" 201 "$(status /action -d '{"x": 3, "target": 1}')"
+    stop_service
+    new_data
+    start_service MODEL=linear
+    post <"$SCRATCH/far"
+    stop_service
+    rm -f "$DATA/events.moments"
+    start_service MODEL=linear FORGET=0.999
+    check_equal "events of before" 201 "$(status /action -d '{"x": 2, "target": 3}')"
+    check_equal "all of them" "$(($(wc -l <"$SCRATCH/far") + 1))" "$(wc -l <"$DATA/actions.jsonl")"
+    stop_service
+}
+
+# weights that are all so many times as much are the same
+test_forget_least() {
+    local weight model first=
+    for weight in 1 5e-324 4.49423283715579e307; do
+        new_data
+        start_service MODEL=linear FORGET=0.9
+        awk -v weight="$weight" 'BEGIN { for (i = 1; i <= 60; i++)
+            printf "{\"x\": %d, \"target\": %d, \"_weight\": %s}\n", i * 7 % 11, i * 5 % 13, weight }' | post
+        check_equal "a build, each weighs $weight" 200 "$(build)"
+        model=$(model '[.coefficients, .intercept, .mse]')
+        check_equal "each weighs $weight" "${first:=$model}" "$model"
+        stop_service
+    done
+}
+
 on_files || exit 0
 test_follows
 same_bits MODEL=linear
@@ -243,4 +296,6 @@ test_too_large
 test_forget
 test_forget_terms
 test_forget_much
+test_far_apart
+test_forget_least
 check_report http/forget

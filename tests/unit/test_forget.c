@@ -4,6 +4,7 @@
 #include "ridge.h"
 #include "store_fixture.h"
 
+#include <float.h>
 #include <gmp.h>
 #include <math.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ static void test_term_sums(double factor)
     for (int i = 0; i < 400; i++) {
         for (int j = 0; j < TERMS; j++)
             values[j] = (double)((i * 7919 + j * 104729) % 16000001 - 8000000);
-        term_sums_add(sums, values, (i - 150) * INT64_C(10000019), i % 3 ? 1 : 0.7);
+        term_sums_add(sums, values, (i - 150) * INT64_C(10000019), i % 3 ? 1 : 0.7, 1);
     }
     for (size_t i = 0; i < term_sums_numbers(sums); i++)
         before[i] = term_sums_number(sums, i);
@@ -61,6 +62,8 @@ static void test_term_sums(double factor)
         mp_limb_t limbs[3];
         memcpy(limbs, before[i].limbs, sizeof limbs);
         limbs_scale(limbs, 3, limbs_factor_of(factor));
+        if (i == 0 && mpn_zero_p(limbs, 3))
+            limbs[0] = 1; /* a mean divides by the weight */
         CHECK(memcmp(after.limbs, limbs, sizeof limbs) == 0, "number %zu times %g", i, factor);
     }
     CHECK_INT(123, term_sums_rows(sums));
@@ -186,6 +189,76 @@ static void check_line(const struct folds *folds)
     gram_free(&gram);
     fit_free(fit);
     moments_free(moments);
+}
+
+/* The rows weigh 2^exponent or three times that. */
+static struct fit *fit_forgotten(double factor, int exponent)
+{
+    struct error error;
+    size_t feature, column;
+    struct folds *folds = folds_new(NULL, FEATURES, 1);
+    struct folds_set set = {1, {folds}, NULL};
+    folds_begin_forgetting(folds, factor);
+    for (int i = 0; i < 400; i++) {
+        double weight = ldexp(i % 3 ? 1 : 3, exponent);
+        CHECK(folds_reserve(folds, rows[i], weight, &feature, &error), "%s", error.text);
+        folds_forget(folds);
+        folds_add(folds, rows[i], weight);
+    }
+    struct moments *moments = folds_set_moments(&set);
+    struct fit *fit = fit_new(moments, &column, &error);
+    CHECK(fit, "%s", error.text);
+    moments_free(moments);
+    folds_free(folds);
+    return fit;
+}
+
+/* All weights that many times as much are the same, to the bit, at the ends of their range too. */
+static void test_ends_of_range(double factor)
+{
+    static const int exponents[] = {-1074, -1073, -1000, -960, -947, -946, -900, 900, 1022};
+    struct fit *fit = fit_forgotten(factor, 0);
+    for (size_t i = 0; i < sizeof exponents / sizeof *exponents; i++) {
+        struct fit *other = fit_forgotten(factor, exponents[i]);
+        for (size_t j = 0; j <= FEATURES; j++)
+            CHECK(fit->coefficients[j].hi == other->coefficients[j].hi &&
+                      fit->coefficients[j].lo == other->coefficients[j].lo,
+                  "coefficient %zu at weights of 2^%d", j, exponents[i]);
+        CHECK_DOUBLE(fit->mse, other->mse);
+        CHECK_INT((int)fit->rank, (int)other->rank);
+        fit_free(other);
+    }
+    fit_free(fit);
+}
+
+/* Weights and values from everywhere in the range of doubles, in any order: also read back. */
+static void test_far_apart(double factor)
+{
+    static const char *const names[] = {"a"};
+    static const double weights[] = {5e-324, 1, DBL_MAX, 2.9e-289, 1e-307, 1e300, 3e-320, 0x1p-958},
+                        values[] = {1, -DBL_MAX, 5e-324, 0, 1e-300, DBL_MAX, 0.1};
+    struct error error;
+    size_t feature;
+    struct schema *schema = schema_new(names, NULL, 1, &error);
+    struct folds *folds = folds_new(NULL, 1, FOLDS);
+    folds_begin_forgetting(folds, factor);
+    for (int i = 0; i < 300; i++) {
+        double row[] = {values[i % 7], values[i * 3 % 5], weights[i * i % 8]};
+        CHECK(folds_reserve(folds, row, row[2], &feature, &error), "%s", error.text);
+        folds_forget(folds);
+        folds_add(folds, row, row[2]);
+        struct snapshot snapshot = {.schema = schema, .folds = folds}, read;
+        if (i % 9 > 0)
+            continue;
+        CHECK(snapshot_write(&snapshot, "sums", &error), "%s", error.text);
+        if (!CHECK(snapshot_read(&read, "sums", &error), "after %d rows: %s", i, error.text))
+            break;
+        for (size_t k = 0; k < FOLDS; k++)
+            CHECK(moments_equal(folds->moments[k], read.folds->moments[k]), "part %zu", k);
+        snapshot_free(&read);
+    }
+    folds_free(folds);
+    schema_free(schema);
 }
 
 static void test_no_noise(double factor)
@@ -369,6 +442,12 @@ int main(void)
     test_folds(0.999, 1);
     test_folds(0.97, FOLDS);
     test_folds(0.8, 1);
+    test_ends_of_range(0.97);
+    test_ends_of_range(0.3);
+    test_far_apart(0.999);
+    test_far_apart(1 - 0x1p-53);
+    test_far_apart(0.3);
+    test_far_apart(5e-324);
     test_no_noise(0.99);
     test_no_noise(0.7);
     test_snapshot(0.99);

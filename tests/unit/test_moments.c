@@ -4,7 +4,10 @@
 
 #include <float.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { FEATURES = 4, WIDTH = FEATURES + 1, ROWS = 60 };
 
@@ -372,11 +375,12 @@ static void test_sums_that_cannot_be(void)
     CHECK(can_set(0, 0, 3, 0) && can_set(1, 1, 3, -2148) && can_set(1, 1, 3, 2100), "fine");
     CHECK(can_set(1, 0, 3, -7), "the lower triangle is the upper one");
     CHECK(can_set(0, 0, 1, -1074) && can_set(0, 0, 3, 1023), "the least weight, and great ones");
-    CHECK(!can_set(0, 0, 1, -1075) && !can_set(0, 0, -1, 0), "no sum of weights");
+    CHECK(can_set(0, 0, 1, -1202) && !can_set(0, 0, 1, -1203), "what has faded from there");
+    CHECK(!can_set(0, 0, -1, 0), "no sum of weights");
     CHECK(!can_set(1, 1, -1, 0), "a negative sum of squares");
     CHECK(!can_set(1, 2, 1, 0), "products of a column of zeros");
     CHECK(!can_set(1, 1, 1, -100000) && !can_set(1, 1, 1, 100000), "out of range");
-    CHECK(!can_set(0, 1, 1, -2300) && !can_set(1, 1, 1, -3601), "below every product");
+    CHECK(!can_set(0, 1, 1, -2300) && !can_set(1, 1, 1, -4553), "below every product");
     CHECK(!can_set(1, 1, 3, 3599) && can_set(1, 1, 3, 3598), "above every product");
 }
 
@@ -580,6 +584,144 @@ static void test_extreme_weights_come_and_go(void)
     moments_free(copy);
 }
 
+/* Weights that add up to 1 although their last bits lie far below, and a value that only the
+ * lightest row has. */
+static void test_rebuilt_from_a_round_sum(void)
+{
+    enum { STEPS = 19 };
+    rows_of rows[STEPS + 1];
+    double weights[STEPS + 1];
+    for (int i = 0; i <= STEPS; i++) {
+        weights[i] = ldexp(i < STEPS ? 1 - 0x1p-53 : 1, -53 * i);
+        for (size_t j = 0; j < WIDTH; j++)
+            rows[i][j] = i < STEPS ? (double)j : 5e-324;
+    }
+    struct moments *moments = weighted_moments(rows, weights, STEPS + 1), *copy = rebuilt(moments);
+    mpq_t one;
+    mpq_init(one);
+    mpq_set_ui(one, 1, 1);
+    CHECK(sum_is(moments, 0, 0, one), "a round sum");
+    check_weighted_sums(copy, rows, weights, STEPS + 1);
+    subtract_weighted(copy, rows, weights, STEPS + 1);
+    check_sums(copy, NULL, 0);
+    mpq_clear(one);
+    moments_free(moments);
+    moments_free(copy);
+}
+
+/* Σ w f z_j z_k where each w f is rounded to 53 bits, in rational arithmetic. */
+static void faded_sum(const rows_of *rows, const double *weights, const double *factors, size_t j,
+                      size_t k, mpq_t sum)
+{
+    mpq_t product, one_row;
+    mpq_inits(product, one_row, NULL);
+    mpq_set_ui(sum, 0, 1);
+    for (size_t i = 0; i < ROWS; i++) {
+        int exponent;
+        double digits = frexp(weights[i], &exponent) * factors[i], one = 1;
+        rational_weighted_sum(rows + i, &one, 1, j, k, one_row);
+        mpq_set_d(product, digits);
+        mpq_mul(product, product, one_row);
+        if (exponent >= 0)
+            mpq_mul_2exp(product, product, (mp_bitcnt_t)exponent);
+        else
+            mpq_div_2exp(product, product, (mp_bitcnt_t)-exponent);
+        mpq_add(sum, sum, product);
+    }
+    mpq_clears(product, one_row, NULL);
+}
+
+/* Rows that weigh up to twice what was reserved, where their weights are any doubles. */
+static void test_fading(void)
+{
+    for (int kind = 0; kind <= 4; kind++) {
+        rows_of rows[ROWS];
+        double weights[ROWS], factors[ROWS];
+        random_rows(rows, ROWS, kind, 61);
+        random_weights(weights, ROWS, WEIGHT_KINDS - 1, 63);
+        struct moments *moments = moments_new(FEATURES);
+        moments_begin_fading(moments);
+        weights[0] = 5e-324;
+        weights[1] = DBL_MAX;
+        for (int i = 0; i < ROWS; i++) {
+            factors[i] = i < 2 ? 2 - 0x1p-52 : 1 + i / 64.0;
+            CHECK_INT(MOMENTS_OK, moments_reserve(moments, rows[i], weights[i]));
+            moments_add_times(moments, rows[i], weights[i], factors[i]);
+        }
+        mpq_t wants;
+        mpq_init(wants);
+        for (size_t j = 0; j <= WIDTH; j++)
+            for (size_t k = j; k <= WIDTH; k++) {
+                faded_sum(rows, weights, factors, j, k, wants);
+                CHECK(sum_is(moments, j, k, wants), "kind %d: sum %zu, %zu", kind, j, k);
+            }
+        mpq_clear(wants);
+        struct moments *copy = rebuilt(moments);
+        CHECK(moments_equal(moments, copy), "kind %d: read back", kind);
+        moments_free(moments);
+        moments_free(copy);
+    }
+}
+
+/* A row of the least weight fades exactly while there are bits for it. */
+static void test_fades_exactly(void)
+{
+    static const rows_of row = {1, 0, -3, 5e-324, DBL_MAX};
+    struct moments *moments = moments_new(FEATURES), *plain = moments_new(FEATURES);
+    moments_begin_fading(moments);
+    CHECK_INT(MOMENTS_OK, moments_reserve(moments, row, 5e-324));
+    moments_add_times(moments, row, 5e-324, 1);
+    add_all(plain, &row, 1);
+    for (int i = 0; i < MOMENTS_FADING_BITS; i++)
+        moments_scale(moments, 0.5);
+    mpz_t faded, whole;
+    mpz_inits(faded, whole, NULL);
+    for (size_t j = 0; j <= WIDTH; j++)
+        for (size_t k = j; k <= WIDTH; k++) {
+            long exponent = moments_sum(moments, j, k, faded);
+            long lower = moments_sum(plain, j, k, whole) - exponent;
+            CHECK_INT(mpz_sgn(faded) ? 1074 + MOMENTS_FADING_BITS : 0, lower);
+            CHECK(mpz_cmp(faded, whole) == 0, "sum %zu, %zu", j, k);
+        }
+    mpz_clears(faded, whole, NULL);
+    moments_free(moments);
+    moments_free(plain);
+}
+
+/* The signal by which adding that row ends the process; 0: it did not. */
+static int signal_of_adding(const rows_of reserved, const rows_of row, double weight)
+{
+    int status = -1;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        struct moments *moments = moments_new(FEATURES);
+        moments_reserve(moments, reserved, 1);
+        CHECK(freopen("/dev/null", "w", stderr), "silence");
+        moments_add(moments, row, weight);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* Whoever adds what was not reserved does not write outside of the sums. */
+static void test_unreserved(void)
+{
+    static const rows_of plain = {1, 2, 3, 4, 5}, tiny = {1, 2, 5e-324, 4, 5},
+                         small = {1, 2, 0.5, 4, 5}, great = {1, 2, 3, 1e300, 5},
+                         both = {0x1p-40, 2, 3, 4, 0x1p60};
+    CHECK_INT(0, signal_of_adding(plain, plain, 1));
+    CHECK_INT(SIGABRT, signal_of_adding(plain, tiny, 1));
+    CHECK_INT(SIGABRT, signal_of_adding(plain, small, 1));
+    CHECK_INT(SIGABRT, signal_of_adding(plain, great, 1));
+    CHECK_INT(SIGABRT, signal_of_adding(plain, both, 1));
+    CHECK_INT(SIGABRT, signal_of_adding(plain, plain, 5e-324));
+    CHECK_INT(SIGABRT, signal_of_adding(plain, plain, 0.1));
+    CHECK_INT(SIGABRT, signal_of_adding(plain, plain, 1e300));
+    CHECK_INT(SIGABRT, signal_of_adding(plain, tiny, DBL_MAX));
+}
+
 enum { WIDE_FEATURES = 400 };
 
 /* Adds a row with `value` in all columns if `reserve` lets it. */
@@ -680,6 +822,10 @@ int main(void)
     test_weights_and_shifts();
     test_weight_one_and_shifts();
     test_extreme_weights_come_and_go();
+    test_rebuilt_from_a_round_sum();
+    test_fading();
+    test_fades_exactly();
+    test_unreserved();
     test_weights_too_wide();
     test_bytes_max();
     return check_report("test_moments");

@@ -174,11 +174,11 @@ static void test_sums(enum terms_kind kind)
         parts[i] = term_sums_new(count);
     for (int n = 0; n < ROWS; n++) {
         targets[n] = make_row(terms, n, rows[n]);
-        term_sums_add(all, rows[n], targets[n], 1);
-        term_sums_add(parts[n % 3 == 0], rows[n], targets[n], 1);
+        term_sums_add(all, rows[n], targets[n], 1, 1);
+        term_sums_add(parts[n % 3 == 0], rows[n], targets[n], 1, 1);
     }
     for (int n = ROWS - 1; n >= 0; n--)
-        term_sums_add(backwards, rows[n], targets[n], 1);
+        term_sums_add(backwards, rows[n], targets[n], 1, 1);
     term_sums_flush(all);
     check_covariances(all, rows, targets);
     check_square(all);
@@ -291,11 +291,11 @@ static void test_weighted_sums(enum terms_kind kind)
     for (int n = 0; n < ROWS; n++) {
         targets[n] = make_row(terms, n, rows[n]);
         term_weights[n] = random_weight();
-        term_sums_add(all, rows[n], targets[n], term_weights[n]);
-        term_sums_add(parts[n % 3 == 0], rows[n], targets[n], term_weights[n]);
+        term_sums_add(all, rows[n], targets[n], term_weights[n], 1);
+        term_sums_add(parts[n % 3 == 0], rows[n], targets[n], term_weights[n], 1);
     }
     for (int n = ROWS - 1; n >= 0; n--)
-        term_sums_add(backwards, rows[n], targets[n], term_weights[n]);
+        term_sums_add(backwards, rows[n], targets[n], term_weights[n], 1);
     term_sums_flush(all);
     check_weighted(all, rows, targets);
     CHECK_INT(ROWS, term_sums_rows(all));
@@ -329,11 +329,11 @@ static void test_whole_weights(void)
             values[i] = rint(random_value(0x1p23));
         int64_t target = (int64_t)random_value(0x1p46);
         int weight = 1 + n % 5;
-        term_sums_add(once, values, target, weight);
+        term_sums_add(once, values, target, weight, 1);
         for (int i = 0; i < weight; i++)
-            term_sums_add(often, values, target, 1);
+            term_sums_add(often, values, target, 1, 1);
         for (int i = 0; i < 2 * weight; i++)
-            term_sums_add(halves, values, target, 0.5);
+            term_sums_add(halves, values, target, 0.5, 1);
     }
     CHECK(term_sums_whole(often) && !term_sums_whole(once) && !term_sums_whole(halves),
           "only weights of 1");
@@ -354,8 +354,8 @@ static void test_not_whole(void)
 {
     static const double one[] = {1}, other[] = {3};
     struct term_sums *sums = term_sums_new(1);
-    term_sums_add(sums, one, 7, 0.5 + 0x1p-20);
-    term_sums_add(sums, other, -7, 1.5 - 0x1p-20);
+    term_sums_add(sums, one, 7, 0.5 + 0x1p-20, 1);
+    term_sums_add(sums, other, -7, 1.5 - 0x1p-20, 1);
     CHECK(term_sums_weight(sums) == 2 && !term_sums_whole(sums), "%g", term_sums_weight(sums));
     term_sums_free(sums);
 }
@@ -388,7 +388,7 @@ static void test_room(void)
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         struct term_sums *sums = term_sums_new(2);
         for (int i = 0; i < 2; i++)
-            term_sums_add(sums, cases[c].value[i], cases[c].target[i], 1e300);
+            term_sums_add(sums, cases[c].value[i], cases[c].target[i], 1e300, 1);
         for (int doubled = 0; doubled < 30; doubled++) {
             struct term_sums *copy = copied(sums);
             term_sums_merge(sums, copy);
@@ -434,8 +434,10 @@ static void test_numbers_that_cannot_be(void)
     CHECK(term_sums_set_number(sums, 0, (struct term_number){{UINT64_MAX, UINT64_MAX, UINT64_MAX}}),
           "below 0");
     CHECK(!term_sums_set_rows(sums, 6), "no weight is below 0");
-    CHECK(term_sums_set_number(sums, 0, (struct term_number){{0, 1}}), "2^24 of the greatest");
-    CHECK(term_sums_set_rows(sums, 1 << 24) && !term_sums_set_rows(sums, (1 << 24) - 1), "above");
+    CHECK(term_sums_set_number(sums, 0, (struct term_number){{0}}), "nothing");
+    CHECK(term_sums_set_rows(sums, 0) && !term_sums_set_rows(sums, 1), "rows without weight");
+    CHECK(term_sums_set_number(sums, 0, (struct term_number){{0, 1}}), "2^23 of the greatest");
+    CHECK(term_sums_set_rows(sums, 1 << 23) && !term_sums_set_rows(sums, (1 << 23) - 1), "above");
     term_sums_free(sums);
 }
 
