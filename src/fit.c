@@ -2,6 +2,8 @@
 
 #include "normal.h"
 
+#include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <mpfr.h>
 #include <stdlib.h>
@@ -163,32 +165,73 @@ static void set_inverse(struct fit *fit, const struct normal *normal)
         }
 }
 
-/* Digits of a scaled product about the means: their scale does not matter to correlations, nor does
- * that of the weights. */
-static double centred_digits(const struct normal *normal, size_t j, size_t k)
+/* digits · 2^exponent: a product about the means may be below the range of doubles. */
+struct floating {
+    double digits;
+    long exponent;
+};
+
+static struct floating floating_of(mpz_srcptr value)
+{
+    struct floating result;
+    result.digits = mpz_get_d_2exp(&result.exponent, value);
+    return result;
+}
+
+/* The sum of products of features j and k about the means: their scale does not matter to
+ * correlations, nor does that of the weights. */
+static struct floating centred(const struct normal *normal, size_t j, size_t k)
 {
     mpz_t products;
     mpz_init(products);
     centred_products(normal, j, k, products);
-    double digits = scaled_double(products, -2 * normal->depth);
+    struct floating result = floating_of(products);
     mpz_clear(products);
-    return digits;
+    return result;
+}
+
+static struct floating centred_root(const struct normal *normal, size_t j)
+{
+    struct floating square = centred(normal, j, j);
+    bool odd = square.exponent % 2;
+    return (struct floating){sqrt(odd ? 2 * square.digits : square.digits),
+                             (square.exponent - odd) / 2};
+}
+
+/* R_jk of the correlations, and of their inverse, without signs. */
+static double correlation(const struct normal *normal, size_t j, size_t k,
+                          const struct floating *roots)
+{
+    struct floating product = centred(normal, j, k);
+    return ldexp(fabs(product.digits) / roots[j].digits / roots[k].digits,
+                 (int)(product.exponent - roots[j].exponent - roots[k].exponent));
+}
+
+static double inverse_correlation(const struct normal *normal, size_t j, size_t k,
+                                  const struct floating *roots)
+{
+    struct floating inverse = floating_of(normal_inverse(normal, j, k)),
+                    weight = floating_of(weight_sum(normal));
+    long exponent = inverse.exponent - normal->inverse_bits + roots[j].exponent +
+                    roots[k].exponent - weight.exponent - normal->depth;
+    return ldexp(fabs(inverse.digits) * roots[j].digits * roots[k].digits / weight.digits,
+                 (int)exponent);
 }
 
 /* ‖R‖₁ ‖R⁻¹‖₁ of the correlations of the features that are not aliased. */
 static void set_condition(struct fit *fit, const struct normal *normal)
 {
+    struct floating roots[FIT_INVERSE_MAX + 1];
     double most = 0, inverse_most = 0;
-    double weight = scaled_double(weight_sum(normal), -normal->depth);
+    for (size_t j = 1; fit->inverse && j <= fit->features; j++)
+        roots[j] = centred_root(normal, j);
     for (size_t j = 1; fit->inverse && j <= fit->features; j++) {
-        double sum = 0, inverse_sum = 0, own = centred_digits(normal, j, j);
+        double sum = 0, inverse_sum = 0;
         for (size_t k = 1; !normal->aliased[j] && k <= fit->features; k++) {
             if (normal->aliased[k])
                 continue;
-            double both = sqrt(own) * sqrt(centred_digits(normal, k, k));
-            double inverse = scaled_double(normal_inverse(normal, j, k), -normal->inverse_bits);
-            sum += fabs(centred_digits(normal, j, k) / both);
-            inverse_sum += fabs(inverse * (both / weight));
+            sum += correlation(normal, j, k, roots);
+            inverse_sum += inverse_correlation(normal, j, k, roots);
         }
         most = fmax(most, sum);
         inverse_most = fmax(inverse_most, inverse_sum);
@@ -204,7 +247,8 @@ static void set_means(struct fit *fit, const struct normal *normal)
     for (size_t j = 1; j <= fit->features + 1; j++) {
         long exponent = normal->scale[0] + normal->scale[j] - normal->depth - unit;
         double digits = mpz_get_d_2exp(&own, normal_sum(normal, 0, j));
-        fit->means[j - 1] = ldexp(digits / weight, (int)(own + exponent)) + 0.0;
+        double mean = ldexp(digits / weight, (int)(own + exponent));
+        fit->means[j - 1] = fmax(fmin(mean, DBL_MAX), -DBL_MAX) + 0.0; /* no value is beyond */
     }
 }
 
@@ -223,14 +267,18 @@ static void set_errors(struct fit *fit, const struct normal *normal)
     mpz_inits(residual, total, NULL);
     residual_squares(normal, residual);
     centred_products(normal, normal->unknowns, normal->unknowns, total);
+    if (mpz_sgn(total) < 0) /* what has faded was rounded */
+        mpz_set_ui(total, 0);
     fit->mse = mean_square(normal, residual);
     fit->r2 = mpz_sgn(total) > 0 ? determination(normal, residual, total) : NAN;
     fit->variance = variance(normal, total);
     mpz_clears(residual, total, NULL);
 }
 
-/* Bits: more than sums of doubles span, but for the most extreme weights. */
-enum { ERROR_PRECISION = 4400 };
+enum {
+    FACTOR_PRECISION = 2200, /* bits: more than two doubles span */
+    SUM_PRECISION = 1024     /* what sums of ordinary data need */
+};
 
 /* γ_j of the residual Σ γ_j z_j: 1 for the target, -β_j for the others. */
 static void residual_factor(const struct fit *fit, size_t j, mpfr_t factor)
@@ -243,29 +291,80 @@ static void residual_factor(const struct fit *fit, size_t j, mpfr_t factor)
     mpfr_sub_d(factor, factor, fit->coefficients[j].lo, MPFR_RNDN);
 }
 
-double fit_error(const struct fit *fit, const struct moments *moments)
+/* A sum in as many bits as what has been added spans, so that nothing is rounded. */
+struct exact_sum {
+    mpfr_t total, product;
+    long top, bottom; /* of the bits */
+};
+
+static void exact_sum_init(struct exact_sum *sum)
 {
-    mpz_t sum;
-    mpfr_t total, product, own, other;
-    mpz_init(sum);
-    mpfr_inits2(ERROR_PRECISION, total, product, own, other, NULL);
-    mpfr_set_zero(total, 1);
+    sum->top = LONG_MIN;
+    sum->bottom = LONG_MAX;
+    mpfr_inits2(SUM_PRECISION, sum->total, sum->product, NULL);
+    mpfr_set_zero(sum->total, 1);
+}
+
+/* Makes room for numbers below 2^top that are whole multiples of 2^bottom. */
+static void exact_sum_span(struct exact_sum *sum, long top, long bottom)
+{
+    enum { CARRY_BITS = 64 };
+    sum->top = top > sum->top ? top : sum->top;
+    sum->bottom = bottom < sum->bottom ? bottom : sum->bottom;
+    long bits = sum->top - sum->bottom + CARRY_BITS;
+    if (bits <= mpfr_get_prec(sum->total))
+        return;
+    mpfr_prec_round(sum->total, 2 * bits, MPFR_RNDN);
+    mpfr_set_prec(sum->product, 2 * bits);
+}
+
+/* sum += a · b · digits · 2^exponent. */
+static void exact_sum_add(struct exact_sum *sum, mpfr_srcptr a, mpfr_srcptr b, const mpz_t digits,
+                          long exponent)
+{
+    if (mpfr_zero_p(a) || mpfr_zero_p(b) || mpz_sgn(digits) == 0)
+        return;
+    long top = mpfr_get_exp(a) + mpfr_get_exp(b) + exponent;
+    exact_sum_span(sum, top + (long)mpz_sizeinbase(digits, 2),
+                   top - mpfr_min_prec(a) - mpfr_min_prec(b));
+    mpfr_set_z_2exp(sum->product, digits, exponent, MPFR_RNDN);
+    mpfr_mul(sum->product, sum->product, a, MPFR_RNDN);
+    mpfr_fma(sum->total, sum->product, b, sum->total, MPFR_RNDN);
+}
+
+/* Σ w r². */
+static void sum_residuals(const struct fit *fit, const struct moments *moments,
+                          struct exact_sum *sum)
+{
+    mpz_t digits;
+    mpfr_t own, other;
+    mpz_init(digits);
+    mpfr_inits2(FACTOR_PRECISION, own, other, NULL);
     for (size_t j = 0; j <= fit->features + 1; j++) {
         residual_factor(fit, j, own);
         for (size_t k = j; k <= fit->features + 1; k++) {
-            long exponent = moments_sum(moments, j, k, sum);
+            long exponent = moments_sum(moments, j, k, digits);
             residual_factor(fit, k, other);
-            mpfr_set_z_2exp(product, sum, exponent + (k > j), MPFR_RNDN);
-            mpfr_mul(product, product, own, MPFR_RNDN);
-            mpfr_fma(total, product, other, total, MPFR_RNDN);
+            exact_sum_add(sum, own, other, digits, exponent + (k > j));
         }
     }
-    long exponent = moments_sum(moments, 0, 0, sum);
-    mpfr_set_z_2exp(product, sum, exponent, MPFR_RNDN);
-    mpfr_div(total, total, product, MPFR_RNDN);
-    double rounded = fmax(nearest_double(total), 0); /* what was forgotten was rounded */
-    mpfr_clears(total, product, own, other, NULL);
-    mpz_clear(sum);
+    mpfr_clears(own, other, NULL);
+    mpz_clear(digits);
+}
+
+double fit_error(const struct fit *fit, const struct moments *moments)
+{
+    struct exact_sum sum;
+    mpz_t weight;
+    mpz_init(weight);
+    exact_sum_init(&sum);
+    sum_residuals(fit, moments, &sum);
+    long exponent = moments_sum(moments, 0, 0, weight);
+    mpfr_set_z_2exp(sum.product, weight, exponent, MPFR_RNDN);
+    mpfr_div(sum.total, sum.total, sum.product, MPFR_RNDN);
+    double rounded = fmax(nearest_double(sum.total), 0); /* what has faded was rounded */
+    mpfr_clears(sum.total, sum.product, NULL);
+    mpz_clear(weight);
     return rounded;
 }
 

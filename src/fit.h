@@ -53,7 +53,10 @@ double fit_inverse(const struct fit *fit, size_t j, size_t k);
  *
  * A feature is aliased, with coefficient 0, when what is left of it after regression on the columns
  * before it is, root mean square, below 2^-53 of its own root mean square: below the rounding of
- * its values to doubles. The caller owns the result. */
+ * its values to doubles. Where some rows weigh less than 2^-53 of all together, what they tell is
+ * always below that; then a feature is aliased when less is left than rounding in the lightest
+ * row could leave (normal.c). With many features that may take too long, and is not done. The
+ * caller owns the result. */
 struct fit *fit_new(const struct moments *moments, size_t *column, struct error *error);
 /* A fit of zeros, for a reader to fill in; NULL without memory. */
 struct fit *fit_alloc(size_t features, struct error *error);

@@ -336,7 +336,7 @@ static inline void accumulate(mp_limb_t *sum, size_t limbs, __int128 product, un
 
 /* The terms of the row, and those times `sign` (1 or -1) and a weight of 1. Returns the greatest
  * shift. */
-static unsigned set_terms(struct moments *moments, const double *row, int sign)
+static inline unsigned set_terms(struct moments *moments, const double *row, int sign)
 {
     unsigned greatest = 0;
     for (size_t j = 0; j < moments->count; j++) {

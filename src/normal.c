@@ -6,12 +6,13 @@
 #include <stdlib.h>
 
 enum {
-    ALIAS_BITS = 106,             /* a column is dependent when its pivot is below 2^-106 of S_jj */
+    ALIAS_BITS = 106,             /* twice the bits of a double */
     FACTOR_BITS = 256,            /* the first try */
     FACTOR_BITS_MAX = 8192,       /* the last one */
     FACTOR_WORK_MAX = 1500000000, /* word products of one try: a second or two */
-    CONTRACTION_BITS = 128, /* what a correction must gain. A factor that gains less is too coarse
-                               to be trusted with telling a small pivot from noise, too */
+    SPREAD_WORK_MAX = 200000000,  /* the same where it is only for the lightest rows */
+    GAIN_BITS = 22, /* what solving by a factor must gain beyond alias_bits: see is_certain */
+    CONTRACTION_BITS = 128, /* what a correction must gain */
     SOLUTION_BITS = 256,    /* of the answer beyond the depth of the sums */
     GUARD_BITS = 64,        /* carried while refining, then rounded away */
     CONVERGED_BITS = 32     /* a correction this small is the last: half of the guard bits */
@@ -49,6 +50,15 @@ static void scale_by(mpz_t to, const mpz_t from, long shift)
         mpz_mul_2exp(to, from, shift);
     else
         mpz_fdiv_q_2exp(to, from, -shift);
+}
+
+/* to += factor · number. */
+static void add_product(mpz_t to, mpz_srcptr factor, long number)
+{
+    if (number >= 0)
+        mpz_addmul_ui(to, factor, (unsigned long)number);
+    else
+        mpz_submul_ui(to, factor, (unsigned long)-number);
 }
 
 static size_t triangle(size_t columns)
@@ -99,6 +109,22 @@ static void align_sums(struct normal *normal, long *exponents)
             mpz_mul_2exp(normal->sums[i], normal->sums[i], normal->depth + exponents[i]);
 }
 
+/* A pivot below 2^-106 of S_jj is what rounding of the column's values leaves (fit.h), unless rows
+ * weigh so little that what only they tell is no more. Then Σ w has more than 106 bits: of doubles
+ * that are 2^53 or more apart. None weighs less than its last bit, so that a pivot as much smaller
+ * is told from nothing, too. Where rows fade that is 2^-128 of what the lightest weighed, and a
+ * rounded one. */
+static long alias_bits(const struct normal *normal, bool fading)
+{
+    mpz_srcptr weight = normal_sum(normal, 0, 0);
+    if (mpz_sgn(weight) == 0)
+        return ALIAS_BITS;
+    long spread = (long)mpz_sizeinbase(weight, 2) - (long)mpz_scan1(weight, 0);
+    if (fading)
+        spread -= MOMENTS_FADING_BITS + 2;
+    return spread > ALIAS_BITS ? ALIAS_BITS + spread : ALIAS_BITS;
+}
+
 static size_t inverse_index(const struct normal *normal, size_t j, size_t k)
 {
     size_t row = j < k ? j : k, column = j < k ? k : j;
@@ -123,6 +149,7 @@ bool normal_load(struct normal *normal, const struct moments *moments, struct er
     if (ok) {
         take_sums(normal, moments, exponents);
         align_sums(normal, exponents);
+        normal->alias_bits = alias_bits(normal, moments_fading(moments));
     }
     free(exponents);
     return ok || error_memory(error);
@@ -187,7 +214,7 @@ static bool is_dependent(const struct normal *normal, const struct factor *facto
     mpz_t threshold;
     mpz_init(threshold);
     scale_by(threshold, normal_sum(normal, column, column),
-             factor->bits - normal->depth - ALIAS_BITS);
+             factor->bits - normal->depth - normal->alias_bits);
     bool dependent = mpz_cmp(factor->pivots[factor->rank], threshold) <= 0;
     mpz_clear(threshold);
     return dependent;
@@ -225,6 +252,15 @@ static void substitute(const struct factor *factor, mpz_t *x)
     }
 }
 
+/* Numbers of 32 bits and a sign, as good as random (splitmix64; Steele, Lea & Flood 2014). */
+static long random_number(uint64_t i)
+{
+    uint64_t z = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (long)(int64_t)(z ^ z >> 31) >> 31;
+}
+
 /* The most bits of any of the numbers; 0 if all are 0. */
 static long width(mpz_t *numbers, size_t count)
 {
@@ -245,6 +281,39 @@ static void residual(const struct normal *normal, const struct factor *factor, m
             mpz_submul(out[i], normal_sum(normal, row, factor->columns[k]),
                        normal->solution[factor->columns[k]]);
     }
+}
+
+/* Solves for a known x, and leaves how far that is from it, in units of 2^-bits. */
+static void solve_known(const struct normal *normal, const struct factor *factor, mpz_t *x)
+{
+    mpz_t known;
+    for (size_t i = 0; i < factor->rank; i++) {
+        mpz_set_ui(x[i], 0);
+        for (size_t k = 0; k < factor->rank; k++) {
+            mpz_srcptr sum = normal_sum(normal, factor->columns[i], factor->columns[k]);
+            add_product(x[i], sum, random_number(k));
+        }
+        scale_by(x[i], x[i], factor->bits - normal->depth);
+    }
+    substitute(factor, x);
+    mpz_init(known);
+    for (size_t i = 0; i < factor->rank; i++) {
+        mpz_set_si(known, random_number(i));
+        mpz_mul_2exp(known, known, factor->bits);
+        mpz_sub(x[i], x[i], known);
+    }
+    mpz_clear(known);
+}
+
+/* Whether the factor F of the columns that were kept tells small pivots from noise. A pivot is
+ * S_jj - sᵀF⁻¹s, and sᵀS⁻¹s is at most S_jj, so that it is off by no more of S_jj than F⁻¹S is of
+ * 1: by how much is seen on an x that no target has chosen, in all bits that it gains. */
+static bool is_certain(const struct normal *normal, const struct factor *factor)
+{
+    enum { KNOWN_BITS = 32 };
+    solve_known(normal, factor, factor->row);
+    long gain = factor->bits + KNOWN_BITS - width(factor->row, factor->rank);
+    return gain >= normal->alias_bits + GAIN_BITS;
 }
 
 /* One correction of the solution; returns its width, 0 when the solution is exact. */
@@ -357,7 +426,7 @@ static bool solve_with(struct normal *normal, long factor_bits, bool *solved, st
         factorise(normal, &factor);
         for (size_t j = 0; j < normal->unknowns; j++)
             mpz_set_ui(normal->solution[j], 0);
-        *solved = refine(normal, &factor);
+        *solved = is_certain(normal, &factor) && refine(normal, &factor);
         ok = !*solved || invert(normal, &factor, error);
     }
     factor_clear(&factor, normal->unknowns);
@@ -369,9 +438,21 @@ static bool solve_with(struct normal *normal, long factor_bits, bool *solved, st
 static bool is_affordable(const struct normal *normal, long bits)
 {
     double unknowns = (double)normal->unknowns, limbs = (double)bits / 64;
+    double most = normal->alias_bits > ALIAS_BITS ? SPREAD_WORK_MAX : FACTOR_WORK_MAX;
     return bits == FACTOR_BITS ||
-           (bits <= FACTOR_BITS_MAX &&
-            unknowns * unknowns * unknowns / 6 * limbs * limbs <= FACTOR_WORK_MAX);
+           (bits <= FACTOR_BITS_MAX && unknowns * unknowns * unknowns / 6 * limbs * limbs <= most);
+}
+
+/* Tries factors of more and more bits, from what can be certain on. */
+static bool solve_by_factors(struct normal *normal, bool *solved, struct error *error)
+{
+    long bits = FACTOR_BITS;
+    while (bits < normal->alias_bits + GAIN_BITS)
+        bits *= 2;
+    for (; !*solved && is_affordable(normal, bits); bits *= 2)
+        if (!solve_with(normal, bits, solved, error))
+            return false;
+    return true;
 }
 
 bool normal_solve(struct normal *normal, struct error *error)
@@ -379,9 +460,13 @@ bool normal_solve(struct normal *normal, struct error *error)
     normal->bits = normal->depth + SOLUTION_BITS + GUARD_BITS;
     /* an inverse wants the factor of many bits */
     bool solved = normal->unknowns > NORMAL_INVERSE_MAX && normal_digits(normal, normal->bits);
-    for (long bits = FACTOR_BITS; !solved && is_affordable(normal, bits); bits *= 2)
-        if (!solve_with(normal, bits, &solved, error))
+    if (!solved && !solve_by_factors(normal, &solved, error))
+        return false;
+    if (!solved && normal->alias_bits > ALIAS_BITS) { /* what the lightest rows tell is too dear */
+        normal->alias_bits = ALIAS_BITS;
+        if (!solve_by_factors(normal, &solved, error))
             return false;
+    }
     if (!solved)
         return error_set(error, ERROR_UNUSABLE,
                          "the features are too nearly dependent on each other to be told apart "

@@ -5,7 +5,8 @@
  * leaves of one is larger than 1, and an error of one unit stays one. The factor LDLᵀ is truncated
  * to a few hundred bits; the solution is refined with exact residuals (Higham, Accuracy and
  * Stability of Numerical Algorithms, 2nd ed., ch. 12), so the factor decides only how fast that
- * converges. Where no inverse is wanted and the columns are far from dependent, that is found by a
+ * converges, and is made of more bits until it certainly tells a small pivot from noise. Where no
+ * inverse is wanted and the columns are far from dependent, that is found by a
  * factor in doubles (normal_digits.h). */
 #ifndef TRENDLINE_NORMAL_H
 #define TRENDLINE_NORMAL_H
@@ -17,8 +18,9 @@ struct normal {
     size_t unknowns; /* the constant and the features; the target's index */
     long *scale;     /* S_jj is in [2^(2 scale_j - 2), 2^(2 scale_j)); unknowns + 1 of them */
     long depth;
-    mpz_t *sums;   /* the upper triangle of S_jk 2^-(scale_j + scale_k), exactly, in 2^-depth */
-    bool *aliased; /* unknowns of them: dependent on the columns before it */
+    mpz_t *sums;     /* the upper triangle of S_jk 2^-(scale_j + scale_k), exactly, in 2^-depth */
+    long alias_bits; /* a column is dependent when its pivot is below 2^-alias_bits of S_jj */
+    bool *aliased;   /* unknowns of them: dependent on the columns before it */
     long bits;
     mpz_t *solution; /* β_j 2^(scale_j - scale_y) in 2^-bits, off by less than one; 0 if aliased */
     long inverse_bits;

@@ -341,6 +341,25 @@ static uint64_t next_random(uint64_t *state)
     return *state;
 }
 
+/* Figures that are not beyond the range of doubles, where what they are made of is. */
+static void test_figures_at_the_ends(void)
+{
+    static const double rows[][2] = {{1, 0.1}, {1.25, 0.3}, {1.5, 0.1}},
+                        tiny[] = {5e-324, 1, 5e-324},
+                        high[][2] = {{DBL_MAX, 1}, {DBL_MAX, 2}, {DBL_MAX, 3}};
+    struct fit *fit = fit_weighted(rows[0], tiny, 3, 1);
+    CHECK_INT(2, fit->rank);
+    CHECK(fabs(fit->condition - 1) < 1e-15, "one feature: %g", fit->condition);
+    fit_free(fit);
+    for (int i = 0; i < 40; i++) {
+        const double weights[] = {0.1 + i, 0.7 / (1 + i), 0.3};
+        fit = fit_weighted(high[0], weights, 3, 1);
+        CHECK(fabs(fit->means[0]) <= DBL_MAX && fit->means[0] >= DBL_MAX * (1 - 0x1p-52), "%g",
+              fit->means[0]);
+        fit_free(fit);
+    }
+}
+
 enum { MANY = 200, MANY_ROWS = 230 };
 
 /* Many columns of whole numbers, whose solution is known: β_j = (j mod 7 - 3) / 4. */
@@ -360,6 +379,26 @@ static void test_many_features(void)
         check_coefficient(fit, j, ((double)(j % 7) - 3) / 4, 0);
     CHECK_INT(MANY + 1, fit->rank);
     check_perfect(fit);
+    fit_free(fit);
+}
+
+/* With as many columns it would take too long to find what only the lightest row tells: they are as
+ * dependent as without it, and there is a fit all the same. */
+static void test_many_features_far_apart(void)
+{
+    static double rows[MANY_ROWS][MANY + 1], weights[MANY_ROWS];
+    uint64_t state = 43;
+    for (size_t i = 0; i < MANY_ROWS; i++) {
+        weights[i] = i == 5 ? 1e-300 : 1;
+        for (size_t j = 0; j < MANY; j++)
+            rows[i][j] = (double)(next_random(&state) >> 54) - 512;
+        rows[i][MANY - 1] = i == 5 ? 0 : 3 * rows[i][0];
+        rows[i][MANY] = 2 * rows[i][1];
+    }
+    struct fit *fit = fit_weighted(rows[0], weights, MANY_ROWS, MANY);
+    CHECK_INT(MANY, fit->rank);
+    CHECK(fit->aliased[MANY - 1], "the last depends on the first");
+    check_coefficient(fit, 2, 2, 0);
     fit_free(fit);
 }
 
@@ -633,12 +672,14 @@ int main(void)
     test_weighted_mean();
     test_weighted_error();
     test_extreme_weights();
+    test_figures_at_the_ends();
     test_unix_seconds();
     test_constant_and_zero_columns();
     test_duplicate_column();
     test_fahrenheit();
     test_energy();
     test_many_features();
+    test_many_features_far_apart();
     test_zero_is_zero();
     test_all_or_nothing();
     test_nested_near_dependence();
