@@ -489,6 +489,7 @@ static void forget_column(struct moments *moments, size_t j)
 
 void moments_scale(struct moments *moments, double factor)
 {
+    _Static_assert((int)LIMBS_MAX <= (int)LIMBS_SCALED_MAX, "any sum can be scaled");
     struct limbs_factor scaled = limbs_factor_of(factor);
     mp_limb_t *end = moments->sums + entry_count(moments->count) * moments->limbs;
     for (mp_limb_t *sum = moments->sums; sum < end; sum += moments->limbs)

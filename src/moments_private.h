@@ -12,10 +12,9 @@ enum {
     DOUBLE_TOP = 1024,   /* and smaller than 2^1024 */
     WEIGHT_UNIT_MIN = DOUBLE_UNIT - MOMENTS_FADING_BITS, /* where rows fade they weigh up to so */
     WEIGHT_TOP_MAX = DOUBLE_TOP + 1,                     /* much less, and twice as much */
-    UNIT_MIN =
-        WEIGHT_UNIT_MIN + DOUBLE_UNIT, /* of a column, as concluded from a snapshot's sums: */
-    TOP_MAX = 1800,                    /* these may go beyond all values by the weights' */
-    LIMBS_MAX = (2 * (TOP_MAX - UNIT_MIN) + WEIGHT_TOP_MAX - WEIGHT_UNIT_MIN + GUARD_BITS + 63) / 64
+    TOP_MAX = 1800, /* what is concluded of a column from the sums of a snapshot may go beyond */
+    LIMBS_MAX =
+        (2 * (TOP_MAX - DOUBLE_UNIT) + WEIGHT_TOP_MAX - WEIGHT_UNIT_MIN + GUARD_BITS + 63) / 64
 };
 
 /* Every value of a column so far is a whole multiple of 2^unit, and smaller than 2^(unit + bits).

@@ -37,8 +37,11 @@ bool moments_equal(const struct moments *a, const struct moments *b)
     return equal;
 }
 
-static void scale_lower(struct scale *scale, long unit)
+/* Lowers the unit to `unit`, but not below `least`. */
+static void scale_lower(struct scale *scale, long unit, long least)
 {
+    if (unit < least)
+        unit = least;
     if (unit >= scale->unit)
         return;
     if (scale->bits)
@@ -46,31 +49,43 @@ static void scale_lower(struct scale *scale, long unit)
     scale->unit = unit;
 }
 
+/* Lowers units until S_jk can be a whole multiple of 2^exponent: that of column k, or both where it
+ * is on the diagonal; that of j and of the weights where columns would be finer than doubles. The
+ * constant is always a whole number, so that for S_00, which comes first of all, it is the weights
+ * that give way. Such units are found for all sums of rows, as theirs are among them. */
+static bool want_unit(struct moments *moments, size_t j, size_t k, long exponent)
+{
+    struct scale *weight = &moments->weight_wanted;
+    struct scale *row = &moments->columns[j].wanted, *scale = &moments->columns[k].wanted;
+    long left = exponent - weight->unit;
+    if (k > 0)
+        scale_lower(scale, j == k ? left >> 1 : left - row->unit, DOUBLE_UNIT);
+    if (j > 0)
+        scale_lower(row, left - scale->unit, DOUBLE_UNIT);
+    scale_lower(weight, exponent - row->unit - scale->unit, WEIGHT_UNIT_MIN);
+    return weight->unit + row->unit + scale->unit <= exponent;
+}
+
 /* Wants of column k ≥ j a scale in which S_jk = value · 2^exponent can be held. On the diagonal it
  * follows from no value being larger than the root of the sum of squares; elsewhere only column k
- * gives way, because the diagonal of j came before. The constant is always a whole number, so that
- * for S_00, which comes first of all, it is the weights that give way. */
+ * gives way, because the diagonal of j came before. */
 static bool want_sum(struct moments *moments, size_t j, size_t k, const mpz_t value, long exponent)
 {
-    const struct scale *row = &moments->columns[j].wanted;
-    struct scale *weight = &moments->weight_wanted, *scale = &moments->columns[k].wanted;
+    const struct scale *row = &moments->columns[j].wanted, *weight = &moments->weight_wanted;
+    struct scale *scale = &moments->columns[k].wanted;
     if (j == k ? mpz_sgn(value) < 0 : !row->bits)
         return false;
-    if (k == 0)
-        scale_lower(weight, exponent);
-    exponent -= weight->unit;
+    if (!want_unit(moments, j, k, exponent))
+        return false;
     /* a weight's bits but one are room in all sums */
-    long top = exponent + (long)mpz_sizeinbase(value, 2) - (weight->bits - 1);
-    if (k > 0)
-        scale_lower(scale, j == k ? exponent >> 1 : exponent - row->unit);
+    long top = exponent + (long)mpz_sizeinbase(value, 2) - weight->unit - (weight->bits - 1);
     long bits =
         j == k ? (top - 2 * scale->unit + 1) >> 1 : top - row->unit - scale->unit - row->bits;
     if (bits > scale->bits)
         scale->bits = bits;
     if (!scale->bits)
         scale->bits = 1;
-    return weight->unit >= WEIGHT_UNIT_MIN && scale->unit >= UNIT_MIN &&
-           scale->unit + scale->bits <= TOP_MAX;
+    return scale->unit + scale->bits <= TOP_MAX;
 }
 
 static void write_sum(struct moments *moments, size_t j, size_t k, const mpz_t value, long exponent)
@@ -93,7 +108,7 @@ bool moments_set_sum(struct moments *moments, size_t j, size_t k, const mpz_t va
         memset(moments_entry(moments, j, k), 0, moments->limbs * sizeof(mp_limb_t));
         return true;
     }
-    if (exponent < 2 * UNIT_MIN + WEIGHT_UNIT_MIN || exponent > 2 * TOP_MAX + WEIGHT_TOP_MAX ||
+    if (exponent < 2 * DOUBLE_UNIT + WEIGHT_UNIT_MIN || exponent > 2 * TOP_MAX + WEIGHT_TOP_MAX ||
         mpz_size(value) > LIMBS_MAX)
         return false;
     for (size_t i = 0; i < moments->count; i++)

@@ -11,7 +11,8 @@ enum {
     FACTOR_BITS_MAX = 8192,       /* the last one */
     FACTOR_WORK_MAX = 1500000000, /* word products of one try: a second or two */
     SPREAD_WORK_MAX = 200000000,  /* the same where it is only for the lightest rows */
-    GAIN_BITS = 22, /* what solving by a factor must gain beyond alias_bits: see is_certain */
+    CERTAIN_BITS = 22, /* by so many a pivot must be known better than alias_bits asks for */
+    RANDOM_BITS = 32,
     CONTRACTION_BITS = 128, /* what a correction must gain */
     SOLUTION_BITS = 256,    /* of the answer beyond the depth of the sums */
     GUARD_BITS = 64,        /* carried while refining, then rounded away */
@@ -50,15 +51,6 @@ static void scale_by(mpz_t to, const mpz_t from, long shift)
         mpz_mul_2exp(to, from, shift);
     else
         mpz_fdiv_q_2exp(to, from, -shift);
-}
-
-/* to += factor · number. */
-static void add_product(mpz_t to, mpz_srcptr factor, long number)
-{
-    if (number >= 0)
-        mpz_addmul_ui(to, factor, (unsigned long)number);
-    else
-        mpz_submul_ui(to, factor, (unsigned long)-number);
 }
 
 static size_t triangle(size_t columns)
@@ -252,13 +244,13 @@ static void substitute(const struct factor *factor, mpz_t *x)
     }
 }
 
-/* Numbers of 32 bits and a sign, as good as random (splitmix64; Steele, Lea & Flood 2014). */
+/* Numbers of RANDOM_BITS and a sign, as good as random (splitmix64; Steele, Lea & Flood 2014). */
 static long random_number(uint64_t i)
 {
     uint64_t z = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (long)(int64_t)(z ^ z >> 31) >> 31;
+    return (long)(int64_t)(z ^ z >> 31) >> (63 - RANDOM_BITS);
 }
 
 /* The most bits of any of the numbers; 0 if all are 0. */
@@ -283,37 +275,31 @@ static void residual(const struct normal *normal, const struct factor *factor, m
     }
 }
 
-/* Solves for a known x, and leaves how far that is from it, in units of 2^-bits. */
-static void solve_known(const struct normal *normal, const struct factor *factor, mpz_t *x)
+/* About how many bits the norm of F⁻¹ has before the point: seen on a right side that nobody has
+ * chosen. */
+static long inverse_width(const struct factor *factor)
 {
-    mpz_t known;
+    mpz_t *x = factor->row;
     for (size_t i = 0; i < factor->rank; i++) {
-        mpz_set_ui(x[i], 0);
-        for (size_t k = 0; k < factor->rank; k++) {
-            mpz_srcptr sum = normal_sum(normal, factor->columns[i], factor->columns[k]);
-            add_product(x[i], sum, random_number(k));
-        }
-        scale_by(x[i], x[i], factor->bits - normal->depth);
+        mpz_set_si(x[i], random_number(i));
+        scale_by(x[i], x[i], factor->bits - RANDOM_BITS);
     }
     substitute(factor, x);
-    mpz_init(known);
-    for (size_t i = 0; i < factor->rank; i++) {
-        mpz_set_si(known, random_number(i));
-        mpz_mul_2exp(known, known, factor->bits);
-        mpz_sub(x[i], x[i], known);
-    }
-    mpz_clear(known);
+    return width(x, factor->rank) - factor->bits;
 }
 
-/* Whether the factor F of the columns that were kept tells small pivots from noise. A pivot is
- * S_jj - sᵀF⁻¹s, and sᵀS⁻¹s is at most S_jj, so that it is off by no more of S_jj than F⁻¹S is of
- * 1: by how much is seen on an x that no target has chosen, in all bits that it gains. */
+/* Whether the factor tells small pivots from noise. It is the exact one of F = S + E over the
+ * columns that were kept, where each number is cut to 2^-bits, so that E is up to 2^(1-bits) times
+ * the rank and the greatest of L. A pivot is S_jj - sᵀF⁻¹s, and as sᵀS⁻¹s is at most S_jj < 1, it
+ * is off by less than twice the norms of E and F⁻¹ (compare Higham, 10.1). */
 static bool is_certain(const struct normal *normal, const struct factor *factor)
 {
-    enum { KNOWN_BITS = 32 };
-    solve_known(normal, factor, factor->row);
-    long gain = factor->bits + KNOWN_BITS - width(factor->row, factor->rank);
-    return gain >= normal->alias_bits + GAIN_BITS;
+    long rank_bits = 0;
+    while (factor->rank >> rank_bits)
+        rank_bits++;
+    long lower = width(factor->lower, factor->rank * (factor->rank - 1) / 2) - factor->bits;
+    long error = 2 + 2 * rank_bits + (lower > 0 ? lower : 0) + inverse_width(factor);
+    return factor->bits - error >= normal->alias_bits + CERTAIN_BITS;
 }
 
 /* One correction of the solution; returns its width, 0 when the solution is exact. */
@@ -447,7 +433,7 @@ static bool is_affordable(const struct normal *normal, long bits)
 static bool solve_by_factors(struct normal *normal, bool *solved, struct error *error)
 {
     long bits = FACTOR_BITS;
-    while (bits < normal->alias_bits + GAIN_BITS)
+    while (bits < normal->alias_bits + CERTAIN_BITS)
         bits *= 2;
     for (; !*solved && is_affordable(normal, bits); bits *= 2)
         if (!solve_with(normal, bits, solved, error))

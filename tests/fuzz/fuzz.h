@@ -65,21 +65,37 @@ static inline long pieces_read(void *context, char *data, size_t size, struct er
 }
 
 /* Rows of doubles out of bytes. The first byte says how many columns (2 to 5), whether a cell is
- * one byte, a small whole number, or the eight bytes of any finite double, and whether each row has
- * weight 1 or one that follows from its first cell. */
+ * one byte, a small whole number or one from the ends and the middle of the range, or the eight
+ * bytes of any finite double, and whether each row has weight 1, one that follows from its first
+ * cell, or a cell of its own for that. */
 enum { ROWS_MAX = 64, COLUMNS_MAX = 5 };
 
 struct rows {
     size_t columns, count;
-    bool whole, weighted;
+    bool whole, ends, weighted, weight_cells;
     double values[ROWS_MAX][COLUMNS_MAX];
     double weights[ROWS_MAX];
 };
 
-static inline double take_cell(const uint8_t *data, bool whole)
+/* Where something begins or ends: doubles, their squares, the bits of one, what forgetting leaves.
+ */
+static inline double take_end(uint8_t byte)
+{
+    static const int exponents[] = {-1074, -1073, -1050, -1023, -1022, -1021, -970, -960,
+                                    -947,  -946,  -945,  -800,  -537,  -300,  -120, -64,
+                                    -53,   -10,   -1,    0,     1,     2,     10,   53,
+                                    64,    120,   300,   500,   800,   970,   1022, 1023};
+    static const double digits[] = {1, 1.5, 1 + 0x1p-52, 2 - 0x1p-52};
+    double value = ldexp(digits[byte >> 5 & 3], exponents[byte & 31]);
+    return byte & 128 ? -value : value;
+}
+
+static inline double take_cell(const uint8_t *data, const struct rows *rows)
 {
     double value;
-    if (whole)
+    if (rows->ends)
+        return data[0] == 255 ? 0 : take_end(data[0]);
+    if (rows->whole)
         return (int8_t)data[0];
     memcpy(&value, data, sizeof value);
     return isfinite(value) ? value : (double)(int8_t)data[0] * 0x1p-1074;
@@ -93,12 +109,17 @@ static inline void rows_take(struct rows *rows, const uint8_t *data, size_t size
     rows->columns = 2 + data[0] % 4;
     rows->whole = data[0] & 4;
     rows->weighted = data[0] & 16;
-    size_t cell = rows->whole ? 1 : sizeof(double), row = rows->columns * cell;
+    rows->ends = data[0] & 64;
+    rows->weight_cells = data[0] & 128;
+    size_t cell = rows->whole || rows->ends ? 1 : sizeof(double);
+    size_t row = (rows->columns + rows->weight_cells) * cell;
     for (size_t at = 1; rows->count < ROWS_MAX && at + row <= size; at += row, rows->count++) {
-        double *values = rows->values[rows->count];
+        double *values = rows->values[rows->count], weight;
         for (size_t i = 0; i < rows->columns; i++)
-            values[i] = take_cell(data + at + i * cell, rows->whole);
-        rows->weights[rows->count] = rows->weighted && values[0] != 0 ? fabs(values[0]) : 1;
+            values[i] = take_cell(data + at + i * cell, rows);
+        weight = rows->weight_cells ? take_cell(data + at + row - cell, rows) : values[0];
+        bool weighs = (rows->weighted || rows->weight_cells) && weight != 0;
+        rows->weights[rows->count] = weighs ? fabs(weight) : 1;
     }
 }
 

@@ -380,7 +380,8 @@ static void test_sums_that_cannot_be(void)
     CHECK(!can_set(1, 1, -1, 0), "a negative sum of squares");
     CHECK(!can_set(1, 2, 1, 0), "products of a column of zeros");
     CHECK(!can_set(1, 1, 1, -100000) && !can_set(1, 1, 1, 100000), "out of range");
-    CHECK(!can_set(0, 1, 1, -2300) && !can_set(1, 1, 1, -4553), "below every product");
+    CHECK(can_set(0, 1, 1, -2276) && !can_set(0, 1, 1, -2277), "below every value");
+    CHECK(can_set(1, 1, 1, -3350) && !can_set(1, 1, 1, -3351), "below every product");
     CHECK(!can_set(1, 1, 3, 3599) && can_set(1, 1, 3, 3598), "above every product");
 }
 
