@@ -147,6 +147,26 @@ test_refused_files() {
     check_contains "a weight is no feature" "train.txt:1: one column is not enough" "$(failed_start)"
 }
 
+# far_apart: three points that are on one plane only, as few doubles weigh more and less
+far_apart() {
+    printf '{"x":%s,"z":%s,"target":%s,"_weight":%s}\n' 1 2 10 "$1" 3 5 20 "$2" 2 7 40 "$3"
+}
+
+test_far_apart() {
+    local weights
+    for weights in '5e-324 1e-270 1' '1 1e-270 5e-324' '1e-40 1.7976931348623157e308 1e-200' '3e-17 1e-40 1'; do
+        new_data
+        start_service MODEL=linear
+        # shellcheck disable=SC2086
+        far_apart $weights | while read -r event; do status /action -d "$event" >/dev/null; done
+        check_equal "$weights: a build" 200 "$(build)"
+        check_equal "$weights: the rank" '[3,[]]' "$(curl -s "$URL/model" | jq -c '[.rank, .aliased]')"
+        check_equal "$weights: through all points" '{"predictions": [10, 20, 40, 25]}' "$(curl -s "$URL/predict" \
+            -d '[{"x":1,"z":2},{"x":3,"z":5},{"x":2,"z":7},{"x":1.5,"z":4.5}]')"
+        stop_service
+    done
+}
+
 test_target() {
     new_data
     start_service TARGET=price
@@ -178,5 +198,6 @@ if on_files; then
     test_files
     test_refused_files
 fi
+test_far_apart
 test_target
 check_report http/weights

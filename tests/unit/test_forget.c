@@ -231,6 +231,55 @@ static void test_ends_of_range(double factor)
     fit_free(fit);
 }
 
+/* What only a light row tells is told, and rounding is not taken for it: a column that is constant
+ * stays one, and one that is twice another. */
+static void test_light_row(double factor, double light)
+{
+    struct error error;
+    size_t feature, column;
+    struct folds *folds = folds_new(NULL, FEATURES, 1);
+    struct folds_set set = {1, {folds}, NULL};
+    folds_begin_forgetting(folds, factor);
+    for (int i = 0; i < 600; i++) {
+        double weight = i == 10 ? light : rows[i][CELLS - 1];
+        CHECK(folds_reserve(folds, rows[i], weight, &feature, &error), "%s", error.text);
+        folds_forget(folds);
+        folds_add(folds, rows[i], weight);
+        struct moments *moments = folds_set_moments(&set);
+        struct fit *fit = i > 5 ? fit_new(moments, &column, &error) : NULL;
+        if (fit)
+            CHECK(fit->rank == 3 && fit->aliased[2] && fit->aliased[3], "row %d: %zu", i,
+                  fit->rank);
+        fit_free(fit);
+        moments_free(moments);
+    }
+    folds_free(folds);
+}
+
+static void test_light_rows_tell(double factor)
+{
+    static const double points[][4] = {{1, 2, 10, 1}, {3, 5, 20, 1e-270}, {2, 7, 40, 5e-324}};
+    struct error error;
+    size_t feature, column;
+    struct folds *folds = folds_new(NULL, 2, 1);
+    struct folds_set set = {1, {folds}, NULL};
+    folds_begin_forgetting(folds, factor);
+    for (int i = 0; i < 3; i++) {
+        CHECK(folds_reserve(folds, points[i], points[i][3], &feature, &error), "%s", error.text);
+        folds_forget(folds);
+        folds_add(folds, points[i], points[i][3]);
+    }
+    struct moments *moments = folds_set_moments(&set);
+    struct fit *fit = fit_new(moments, &column, &error);
+    CHECK_INT(3, (int)fit->rank);
+    for (int i = 0; i < 3; i++)
+        CHECK(fabs(fit_predict(fit->coefficients, points[i], 2) - points[i][2]) < 1e-5, "%.17g",
+              fit_predict(fit->coefficients, points[i], 2));
+    fit_free(fit);
+    moments_free(moments);
+    folds_free(folds);
+}
+
 /* Weights and values from everywhere in the range of doubles, in any order: also read back. */
 static void test_far_apart(double factor)
 {
@@ -444,6 +493,11 @@ int main(void)
     test_folds(0.8, 1);
     test_ends_of_range(0.97);
     test_ends_of_range(0.3);
+    test_light_row(0.97, 1e-300);
+    test_light_row(0.999, 5e-324);
+    test_light_row(0.5, 1e-30);
+    test_light_rows_tell(0.999);
+    test_light_rows_tell(0.7);
     test_far_apart(0.999);
     test_far_apart(1 - 0x1p-53);
     test_far_apart(0.3);
