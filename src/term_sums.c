@@ -291,14 +291,24 @@ static void scale_all(int128 *numbers, size_t count, struct limbs_factor factor)
             factor.shift < 64 ? scale_near(numbers[i], factor) : scale_far(numbers[i], factor);
 }
 
+/* What weighs nothing has no sums. */
+static void forget_all(struct term_sums *sums)
+{
+    memset(sums->squares, 0, triangle(sums->count) * sizeof *sums->squares);
+    memset(sums->linear, 0, (sums->count + 1) * sizeof *sums->linear);
+    memset(sums->targets, 0, (sums->count + 1) * sizeof *sums->targets);
+}
+
 void term_sums_scale(struct term_sums *sums, double factor, int64_t rows)
 {
     struct limbs_factor scaled = limbs_factor_of(factor);
-    int64_t least = sums->weight > 0;
     term_sums_flush(sums);
     sums->rows = rows;
     scale_all(&sums->weight, 1, scaled);
-    sums->weight = sums->weight < least ? least : sums->weight;
+    if (sums->weight == 0) {
+        forget_all(sums);
+        return;
+    }
     scale_all(sums->squares, triangle(sums->count), scaled);
     scale_all(sums->linear, sums->count + 1, scaled);
     for (size_t i = 0; i <= sums->count; i++)
@@ -336,9 +346,15 @@ void term_sums_subtract(struct term_sums *into, const struct term_sums *from)
     add_sums(into, from, -1);
 }
 
+/* What means are divided by: where all has been forgotten they are 0. */
+static int128 divisor(const struct term_sums *sums)
+{
+    return sums->weight > 0 ? sums->weight : 1;
+}
+
 double term_sums_mean(const struct term_sums *sums, size_t j)
 {
-    return (double)sums->linear[j] / (double)sums->weight;
+    return (double)sums->linear[j] / (double)divisor(sums);
 }
 
 /* Something about which there is a sum: a mean, cut off to a whole number, and what is left of the
@@ -349,7 +365,7 @@ struct middle {
 
 static struct middle middle_of(const struct term_sums *sums, size_t j)
 {
-    int128 mean = sums->linear[j] / sums->weight;
+    int128 mean = sums->linear[j] / divisor(sums);
     return (struct middle){mean, sums->linear[j] - mean * sums->weight};
 }
 
@@ -369,7 +385,7 @@ static double products_about(const struct term_sums *sums, size_t j, size_t k, s
 static double covariance_about(const struct term_sums *sums, size_t j, size_t k, struct middle at_j,
                                struct middle at_k)
 {
-    double weight = (double)sums->weight;
+    double weight = (double)divisor(sums);
     /* about whole numbers near the means nothing cancels, and all of it is exact but the end */
     double about = products_about(sums, j, k, at_j, at_k);
     return (about - (double)at_j.rest * (double)at_k.rest / weight) / weight;
@@ -467,5 +483,5 @@ bool term_sums_set_rows(struct term_sums *sums, int64_t rows)
     empty_block(&sums->added, sums->count);
     empty_block(&sums->removed, sums->count);
     /* less than their least weight, where rows have been forgotten by and by */
-    return sums->weight >= (rows > 0) && sums->weight <= 2 * (int128)rows * one * one;
+    return sums->weight >= 0 && sums->weight <= 2 * (int128)rows * one * one;
 }

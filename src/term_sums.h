@@ -43,8 +43,7 @@ void term_sums_add(struct term_sums *sums, const double *values, int64_t target,
 void term_sums_remove(struct term_sums *sums, const double *values, int64_t target, double weight);
 
 /* Lets all rows weigh `factor` (0 to 1) times as much, each sum rounded to a whole number of units,
- * and count as so many. What has weighed anything weighs a unit at least, so that there is a mean.
- */
+ * and count as so many. What comes to weigh less than half a unit is forgotten. */
 void term_sums_scale(struct term_sums *sums, double factor, int64_t rows);
 
 /* into += from, of as many terms; both are flushed. */
@@ -70,7 +69,8 @@ bool term_sums_set_number(struct term_sums *sums, size_t i, struct term_number n
 bool term_sums_set_rows(struct term_sums *sums, int64_t rows);
 
 /* Mean of value j, and covariance of values j ≤ k over the rows, in units, each rounded as good as
- * once; index term_sums_count is the target. Wants rows, and all of them to have been flushed. */
+ * once, and 0 where all has been forgotten; index term_sums_count is the target. Wants rows, and
+ * all of them to have been flushed. */
 double term_sums_mean(const struct term_sums *sums, size_t j);
 double term_sums_covariance(const struct term_sums *sums, size_t j, size_t k);
 /* Those of the first `count` terms, at most TERMS_MAX, and behind them the target: the upper
