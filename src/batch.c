@@ -254,7 +254,8 @@ static size_t count_learners(const struct batch *batch)
 {
     if (has_levels(batch))
         return 1;
-    size_t room = MOMENTS_MAX_BYTES / moments_bytes_max(batch->columns.features, false);
+    bool weighted = batch->columns.weight != SIZE_MAX;
+    size_t room = MOMENTS_MAX_BYTES / moments_bytes_max(batch->columns.features, weighted);
     return room < 1 ? 1 : room < batch->threads ? room : batch->threads;
 }
 
