@@ -2,7 +2,6 @@
 #include "moments_private.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -383,22 +382,15 @@ static inline void add_products_near(struct moments *moments, size_t limbs)
     }
 }
 
-/* Stays in release builds, as writing outside of the sums is worse than an end. */
-static void refuse_unreserved(void)
-{
-    fputs("moments: a row was added that had not been reserved: this is a fault in the program\n",
-          stderr);
-    abort();
-}
-
-/* `greatest`: of all shifts. A row that lies outside has a greater one than the sums have bits, be
- * it because it is negative. */
+/* `greatest`: of all shifts. A row that was not reserved has a greater one than the sums have bits,
+ * be it because it is negative: that stays a check in release builds, as writing outside of the
+ * sums is worse than an end. */
 static void add_products_any(struct moments *moments, size_t greatest)
 {
     size_t limbs = moments->limbs;
     mp_limb_t *sum = moments->sums;
     if (greatest / 64 >= limbs)
-        refuse_unreserved();
+        abort();
     const struct column *columns = moments->columns, *end = columns + moments->count;
     for (const struct column *a = columns; a < end; a++) {
         int64_t digits = a->weighted.digits;

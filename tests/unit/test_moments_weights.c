@@ -317,7 +317,6 @@ static int signal_of_adding(const rows_of reserved, const rows_of row, double we
     if (child == 0) {
         struct moments *moments = moments_new(FEATURES);
         moments_reserve(moments, reserved, 1);
-        CHECK(freopen("/dev/null", "w", stderr), "silence");
         moments_add(moments, row, weight);
         _exit(0);
     }
