@@ -212,8 +212,9 @@ static bool take_schema(struct journal *journal, const char *line, size_t length
                         struct error *error)
 {
     bool untold[SCHEMA_FEATURES_MAX] = {false};
-    struct schema *schema = line_schema(line, length, untold, error);
-    if (schema && memchr(untold, true, sizeof untold))
+    size_t count;
+    struct schema *schema = line_schema(line, length, untold, &count, error);
+    if (schema && count > 0)
         find_kinds(journal, schema, untold, next);
     bool ok = schema && journal_set_schema(journal, schema, error);
     schema_free(schema);

@@ -268,8 +268,10 @@ size_t line_tell_kinds(const char *line, size_t length, struct schema *schema, b
 }
 
 /* The last member that is no option is the target. */
-struct schema *line_schema(const char *line, size_t length, bool *untold, struct error *error)
+struct schema *line_schema(const char *line, size_t length, bool *untold, size_t *untold_count,
+                           struct error *error)
 {
+    *untold_count = 0;
     struct json *json = json_parse(line, length, error);
     if (!json)
         return NULL;
@@ -280,7 +282,7 @@ struct schema *line_schema(const char *line, size_t length, bool *untold, struct
         if (json_name(member)[0] != '_' && count < SCHEMA_FEATURES_MAX + 2) {
             kinds[count] = json_kind(member) == JSON_STRING ? CELL_CATEGORY : CELL_NUMBER;
             if (count < SCHEMA_FEATURES_MAX)
-                untold[count] = json_kind(member) == JSON_NULL;
+                *untold_count += untold[count] = json_kind(member) == JSON_NULL;
             names[count++] = json_name(member);
         }
     char called[QUOTE_MAX];

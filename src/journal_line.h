@@ -31,8 +31,9 @@ bool line_read(const struct line_layout *layout, const char *line, size_t length
                struct journal_event *event);
 
 /* The features of a line that line_check accepted, or NULL with `error` set. Those that are null
- * there count as numbers, and are marked in `untold` (SCHEMA_FEATURES_MAX of them). */
-struct schema *line_schema(const char *line, size_t length, bool *untold, struct error *error);
+ * there count as numbers; they are marked in `untold` (SCHEMA_FEATURES_MAX of them) and counted. */
+struct schema *line_schema(const char *line, size_t length, bool *untold, size_t *count,
+                           struct error *error);
 
 /* Unmarks those features that have a value in another line that line_check accepted, which tells
  * their kind. How many are left. */
