@@ -62,6 +62,7 @@ struct action_request {
 struct action {
     const struct config *config;
     struct store *store; /* NULL until it can be opened */
+    bool ahead;          /* it has learnt what there was at the start */
     struct action_request *first, **last;
     bool behind;      /* the model is behind the journal, which has been said */
     bool unpublished; /* and that because it could not be written */
@@ -401,13 +402,22 @@ static void settle_requests(struct action *action)
     }
 }
 
+static bool open_store(struct action *action, struct error *error)
+{
+    if (!action->store)
+        action->store = store_open(action->config, error);
+    if (action->store && !action->ahead)
+        action->ahead = store_learn_ahead(action->store, error);
+    return action->ahead;
+}
+
 static int turn(void *context)
 {
     struct action *action = context;
     struct error error;
     if (!action->first && time_to_retry(action) < 0)
         return -1;
-    if (!action->store && !(action->store = store_open(action->config, &error))) {
+    if (!open_store(action, &error)) {
         finish_all(action, &error);
         return -1;
     }

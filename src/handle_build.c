@@ -20,6 +20,7 @@ struct waiting {
 struct build {
     const struct config *config;
     struct store *store; /* NULL until it can be opened */
+    bool ahead;          /* it has learnt what there was at the start */
     struct waiting *first, **last;
     int64_t since; /* when the first began to wait for the lock; 0: it has not yet */
     bool train_read;
@@ -90,12 +91,21 @@ static bool build_model(struct build *build, struct error *error)
     return true;
 }
 
+static bool open_store(struct build *build, struct error *error)
+{
+    if (!build->store)
+        build->store = store_open(build->config, error);
+    if (build->store && !build->ahead)
+        build->ahead = store_learn_ahead(build->store, error);
+    return build->ahead;
+}
+
 enum progress { DONE, WAIT, AGAIN };
 
 /* Takes the first request as far as it goes without waiting. */
 static enum progress advance(struct build *build, struct error *error)
 {
-    if (!build->store && !(build->store = store_open(build->config, error)))
+    if (!open_store(build, error))
         return DONE;
     switch (store_lock(build->store, error)) {
     case LOCK_WAIT:

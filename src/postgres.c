@@ -2,11 +2,17 @@
 
 #include "clock.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <postgresql/libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+/* Of this transaction alone. */
+#define SQL_TAKE_TIME "SELECT set_config('statement_timeout', '0', true)"
 
 enum {
     PAUSE_MIN_MS = 100,
@@ -14,11 +20,13 @@ enum {
     REASON_MAX = 300,
     PREPARED_MAX = 64,
     NAME_SIZE = 16,
+    SQLSTATE_SIZE = 6,
     REPLIES_MAX = 2 * POSTGRES_STATEMENTS_MAX
 };
 
 struct statement {
     const char *text;
+    bool is_unasked; /* no caller's, whose results it must not be counted with */
     int count;
     const char *values[POSTGRES_PARAMETERS_MAX];
 };
@@ -34,12 +42,13 @@ struct postgres {
     size_t failures;    /* since the start */
     struct statement queue[POSTGRES_STATEMENTS_MAX];
     PGresult *results[POSTGRES_STATEMENTS_MAX];
-    size_t queued, count; /* of statements; of results */
+    size_t queued, count;         /* of statements; of results */
+    char sqlstate[SQLSTATE_SIZE]; /* of the error by which the last run failed; "": another */
     /* what this connection has parsed and planned, once: statements, known by their address */
     const char *prepared[PREPARED_MAX];
     size_t prepared_count;
     bool is_result[REPLIES_MAX]; /* of the replies to come; the others say that one is prepared */
-    size_t reply_count;
+    size_t reply_count, sync_count;
 };
 
 struct postgres *postgres_new(const char *uri,
@@ -102,6 +111,31 @@ static bool wait_for(const struct postgres *postgres, short events)
     struct pollfd socket = {.fd = PQsocket(postgres->connection), .events = events};
     int64_t left = postgres->deadline - clock_ms();
     return socket.fd >= 0 && left > 0 && poll(&socket, 1, (int)left) > 0;
+}
+
+/* How long the other side of the connection has given no sign of life, where it has acknowledged
+ * what we sent: what is large, or goes over a slow link, is on its way for long. */
+static int64_t silence(const struct postgres *postgres)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    bool known = getsockopt(PQsocket(postgres->connection), IPPROTO_TCP, TCP_INFO, &info, &size) ==
+                 0; /* else it is a socket of this machine */
+    return known ? info.tcpi_last_ack_recv : POSTGRES_PATIENCE_MS;
+}
+
+/* The same, for as long as anything moves. */
+static bool wait_for_progress(struct postgres *postgres, short events)
+{
+    for (;;) {
+        bool moved = wait_for(postgres, events);
+        int64_t left = POSTGRES_PATIENCE_MS - (moved ? 0 : silence(postgres));
+        if (!moved && left <= 0)
+            return false;
+        postgres->deadline = clock_ms() + left;
+        if (moved)
+            return true;
+    }
 }
 
 static bool finish_connecting(struct postgres *postgres)
@@ -228,45 +262,82 @@ void postgres_queue(struct postgres *postgres, const char *text, int count,
                     const char *const *values)
 {
     struct statement *statement = &postgres->queue[postgres->queued++];
-    statement->text = text;
-    statement->count = count;
+    *statement = (struct statement){.text = text, .count = count};
     for (int i = 0; i < count; i++)
         statement->values[i] = values[i];
 }
 
-static bool prepare(struct postgres *postgres, const char *name, const char *text)
+void postgres_queue_long(struct postgres *postgres, const char *text, int count,
+                         const char *const *values)
 {
+    postgres->queue[postgres->queued++] =
+        (struct statement){.text = SQL_TAKE_TIME, .is_unasked = true};
+    postgres_queue(postgres, text, count, values);
+}
+
+/* Where a statement is, or would be, among those that are prepared. */
+static size_t place_of(const struct postgres *postgres, const char *text)
+{
+    size_t place = 0;
+    while (place < postgres->prepared_count && postgres->prepared[place] != text)
+        place++;
+    return place;
+}
+
+static const char *name_of(size_t place, char name[static NAME_SIZE])
+{
+    snprintf(name, NAME_SIZE, "trendline_%zu", place);
+    return name;
+}
+
+static bool prepare(struct postgres *postgres, const char *text)
+{
+    char name[NAME_SIZE];
+    size_t place = place_of(postgres, text);
+    if (place < postgres->prepared_count)
+        return true;
+    if (place == PREPARED_MAX)
+        return false;
+    postgres->prepared[postgres->prepared_count++] = text;
     postgres->is_result[postgres->reply_count++] = false;
-    return PQsendPrepare(postgres->connection, name, text, 0, NULL) == 1;
+    return PQsendPrepare(postgres->connection, name_of(place, name), text, 0, NULL) == 1;
+}
+
+static bool sync_replies(struct postgres *postgres)
+{
+    postgres->sync_count++;
+    return PQpipelineSync(postgres->connection) == 1;
+}
+
+/* What is prepared ends with a sync of its own: from there on to the end of a statement the server
+ * would count the time that the statement's values take to come. */
+static bool prepare_queue(struct postgres *postgres)
+{
+    size_t known = postgres->prepared_count;
+    for (size_t i = 0; i < postgres->queued; i++)
+        if (!prepare(postgres, postgres->queue[i].text))
+            return false;
+    return postgres->prepared_count == known || sync_replies(postgres);
 }
 
 static bool send_statement(struct postgres *postgres, const struct statement *statement)
 {
     char name[NAME_SIZE];
-    size_t place = 0;
-    while (place < postgres->prepared_count && postgres->prepared[place] != statement->text)
-        place++;
-    snprintf(name, sizeof name, "trendline_%zu", place);
-    if (place == PREPARED_MAX)
-        name[0] = '\0'; /* the statement without a name, which the next such one replaces */
-    if (place == postgres->prepared_count || place == PREPARED_MAX) {
-        if (!prepare(postgres, name, statement->text))
-            return false;
-        if (place < PREPARED_MAX)
-            postgres->prepared[postgres->prepared_count++] = statement->text;
-    }
-    postgres->is_result[postgres->reply_count++] = true;
+    name_of(place_of(postgres, statement->text), name);
+    postgres->is_result[postgres->reply_count++] = !statement->is_unasked;
     return PQsendQueryPrepared(postgres->connection, name, statement->count, statement->values,
                                NULL, NULL, 0) == 1;
 }
 
 static bool send_queue(struct postgres *postgres)
 {
-    postgres->reply_count = 0;
+    postgres->reply_count = postgres->sync_count = 0;
+    if (!prepare_queue(postgres))
+        return false;
     for (size_t i = 0; i < postgres->queued; i++)
         if (!send_statement(postgres, &postgres->queue[i]))
             return false;
-    return PQpipelineSync(postgres->connection) == 1;
+    return sync_replies(postgres);
 }
 
 /* The next result, as it comes; NULL also when the time is over or the connection is lost, which
@@ -279,14 +350,14 @@ static PGresult *next_result(struct postgres *postgres, bool *lost)
         int unsent = PQflush(connection);
         if (unsent == 0 && !PQisBusy(connection))
             return PQgetResult(connection);
-        *lost = unsent < 0 || !wait_for(postgres, unsent ? POLLIN | POLLOUT : POLLIN) ||
+        *lost = unsent < 0 || !wait_for_progress(postgres, unsent ? POLLIN | POLLOUT : POLLIN) ||
                 !PQconsumeInput(connection);
         if (*lost)
             return NULL;
     }
 }
 
-/* Takes the results up to the sync's; the first error is kept in `reason`. */
+/* Takes the results up to the last sync's; the first error is kept in `reason`. */
 static bool receive(struct postgres *postgres, char reason[static REASON_MAX])
 {
     bool lost, ok = true;
@@ -303,10 +374,14 @@ static bool receive(struct postgres *postgres, char reason[static REASON_MAX])
         ExecStatusType status = PQresultStatus(result);
         if (status == PGRES_PIPELINE_SYNC) {
             PQclear(result);
-            return ok;
+            if (--postgres->sync_count == 0)
+                return ok;
+            continue;
         }
         if (status == PGRES_FATAL_ERROR && ok) {
             const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+            const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+            snprintf(postgres->sqlstate, SQLSTATE_SIZE, "%s", sqlstate ? sqlstate : "");
             snprintf(reason, REASON_MAX, "%s", primary ? primary : PQresultErrorMessage(result));
             ok = false;
         }
@@ -321,10 +396,16 @@ bool postgres_run(struct postgres *postgres, struct error *error)
 {
     char reason[REASON_MAX] = "it could not be sent";
     clear_results(postgres);
+    *postgres->sqlstate = '\0';
     postgres->deadline = clock_ms() + POSTGRES_PATIENCE_MS;
     bool ok = postgres->connection && send_queue(postgres) && receive(postgres, reason);
     postgres->queued = 0;
     return ok || failed(postgres, "the database did not do it", reason, error);
+}
+
+bool postgres_failed_by(const struct postgres *postgres, const char *sqlstate)
+{
+    return strcmp(postgres->sqlstate, sqlstate) == 0;
 }
 
 size_t postgres_rows(const struct postgres *postgres, size_t result)

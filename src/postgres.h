@@ -1,7 +1,8 @@
 /* Postgres: one connection to a database, made again when it is lost. The one place that knows
  * libpq.
  *
- * No call waits longer than POSTGRES_PATIENCE_MS. After any failure, be it one of SQL, the
+ * No call waits for POSTGRES_PATIENCE_MS while nothing moves; what does move, either way, may take
+ * its time, since links are slow and values large. After any failure, be it one of SQL, the
  * connection is closed, so that no transaction stays open; the next try comes after a pause, which
  * doubles from 0.1 s to 5 s while tries fail. */
 #ifndef TRENDLINE_POSTGRES_H
@@ -34,10 +35,18 @@ enum { POSTGRES_PARAMETERS_MAX = 8, POSTGRES_STATEMENTS_MAX = 8 };
 void postgres_queue(struct postgres *postgres, const char *statement, int count,
                     const char *const *values);
 
+/* As postgres_queue, for one whose rows may be many or long: the server's own limit, which is one
+ * on the whole statement, does not hold for it. Takes two places of the queue. */
+void postgres_queue_long(struct postgres *postgres, const char *statement, int count,
+                         const char *const *values);
+
 /* Sends what is queued in one round trip; a transaction unless it has BEGIN and COMMIT itself. The
  * results, numbered as they were queued, stay until the next run. False: ERROR_BUSY, and what was
  * sent may have been done or not if it had a COMMIT. The sentence never has the URI in it. */
 bool postgres_run(struct postgres *postgres, struct error *error);
+
+/* Did the last run fail by an error of this class (SQLSTATE)? */
+bool postgres_failed_by(const struct postgres *postgres, const char *sqlstate);
 
 size_t postgres_rows(const struct postgres *postgres, size_t result);
 /* NULL: null. */

@@ -11,7 +11,11 @@
 static bool restore_model(struct store *store, bool *built, struct error *error)
 {
     *built = store_restore_model(store, error);
-    return *built || error->kind == ERROR_ABSENT;
+    if (*built || error->kind != ERROR_DAMAGED)
+        return *built || error->kind == ERROR_ABSENT;
+    fprintf(stderr, "trendline: warning: %s: building the next version\n", error->text);
+    *built = learn_build(store, error);
+    return *built;
 }
 
 /* With other settings than those that the model was made with a new one is made, of the right kind.
@@ -50,17 +54,24 @@ static bool prepare_store(struct store *store, const struct config *config, stru
            store_keep_settings(store, error);
 }
 
-/* On a volume that cannot be written only predictions are possible, if there is a model at all. */
-static bool prepare_read_only(const struct config *config, struct error *error)
+static bool has_model(const struct config *config, struct error *error)
 {
     struct model_file file;
-    struct error why = *error;
     bool ok = model_file_init(&file, config->data_dir, error) && model_file_refresh(&file, error);
     model_file_free(&file);
+    return ok;
+}
+
+/* On a volume that cannot be written, or has no room for what is missing, only predictions are
+ * possible, if there is a model at all. `store` is NULL if it could not even be opened. */
+static bool prepare_read_only(struct store *store, const struct config *config, struct error *error)
+{
+    struct error why = *error;
+    bool ok = has_model(config, error) || (store && store_restore_model(store, error));
     if (ok)
         fprintf(stderr, "trendline: warning: %s: predictions only, no event can be stored\n",
                 why.text);
-    else if (error->kind == ERROR_NOT_READY)
+    else if (error->kind == ERROR_NOT_READY || error->kind == ERROR_ABSENT)
         *error = why; /* to build a model is no remedy here */
     return ok;
 }
@@ -69,8 +80,10 @@ bool prepare_run(const struct config *config, struct error *error)
 {
     struct store *store = store_open(config, error);
     if (!store)
-        return error->kind == ERROR_FULL && prepare_read_only(config, error);
+        return error->kind == ERROR_FULL && prepare_read_only(NULL, config, error);
     bool ok = store_wait_lock(store, error) && prepare_store(store, config, error);
+    if (!ok && error->kind == ERROR_FULL)
+        ok = prepare_read_only(store, config, error);
     if (!ok && config->postgres.length > 0 && error->kind == ERROR_BUSY) {
         /* the service says 503 until the database is there, and looks for it */
         fprintf(stderr, "trendline: warning: %s\n", error->text);

@@ -69,6 +69,11 @@ bool store_keep_settings(struct store *store, struct error *error)
     return store->methods->keep_settings(store, error);
 }
 
+bool store_learn_ahead(struct store *store, struct error *error)
+{
+    return !store->methods->learn_ahead || store->methods->learn_ahead(store, error);
+}
+
 bool store_catch_up(struct store *store, struct error *error)
 {
     return store->methods->catch_up(store, error);
@@ -100,6 +105,8 @@ const struct schema *store_event_schema(const struct store *store)
 bool store_rows(const struct store *store, struct folds_set *rows, struct error *error)
 {
     *rows = (struct folds_set){.count = 0};
+    if (store->train_lost) /* a model without them would be another */
+        return error_set(error, ERROR_DAMAGED, "%s", store->train_lost);
     if (store_events(store) > 0)
         rows->of[rows->count++] = store->events;
     if (store->train.folds)
@@ -252,7 +259,13 @@ bool store_restore_model(struct store *store, struct error *error)
 
 bool store_snapshot(struct store *store, struct error *error)
 {
-    return store->methods->snapshot(store, error);
+    return !store->methods->snapshot || store->methods->snapshot(store, error);
+}
+
+bool store_keep(struct store *store, bool *more, struct error *error)
+{
+    *more = false;
+    return !store->methods->keep || store->methods->keep(store, more, error);
 }
 
 /* ------------------------------------------------------------------ for the implementations */
@@ -630,7 +643,8 @@ bool store_follow_terms(struct store *store, struct error *error)
         return true;
     if (!load_maps(store, store_schema(store), error))
         return false;
-    return store->maps || store_events(store) < STORE_FIRST_ROWS || make_maps(store, error);
+    return store->maps || store_events(store) < STORE_FIRST_ROWS || store->train_lost ||
+           make_maps(store, error);
 }
 
 bool store_begin_terms(struct store *store, struct error *error)

@@ -33,6 +33,10 @@ bool store_wait_lock(struct store *store, struct error *error);
  * come back in some milliseconds, or nobody else can ever write. */
 bool store_unlock(struct store *store);
 
+/* Before the lock is asked for: learns what may be much, so that nobody waits for the lock
+ * meanwhile. Nothing depends on it. */
+bool store_learn_ahead(struct store *store, struct error *error);
+
 /* Learns what has been written since: the journal's new events, a new train file's sums, a new
  * model. An incomplete last batch in the journal is cut. After ERROR_DAMAGED nothing may be
  * written. */
@@ -129,7 +133,12 @@ bool store_publish_update(struct store *store, struct model *model, struct error
  * ERROR_ABSENT: none has ever been built here. */
 bool store_restore_model(struct store *store, struct error *error);
 
-/* Writes the moments and the id index to their files, so that the next start need not replay. */
+/* Writes the moments and the id index to their files, so that the next start need not replay. Does
+ * nothing with a database: see store_keep. */
 bool store_snapshot(struct store *store, struct error *error);
+/* The same for a database, which is slow: a part of it, for whoever is asked nothing, after
+ * catching up. Wants no lock. *more: there is more to do at once. False: not now, which only makes
+ * the next start slower; the store tries again by itself. */
+bool store_keep(struct store *store, bool *more, struct error *error);
 
 #endif

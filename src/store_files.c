@@ -647,8 +647,10 @@ static bool files_restore_model(struct store *base, struct error *error)
     struct model *model = versions_read(base->config->data_dir, version, error);
     if (model && model_file_publish(&base->model, model, true, error))
         return true;
+    bool has_no_room = model && error->kind == ERROR_FULL;
     model_free(model);
-    return false;
+    return has_no_room && versions_link(base->config->data_dir, version, base->model.path, error) &&
+           model_file_refresh(&base->model, error);
 }
 
 static bool files_publish_build(struct store *base, struct model *model, struct error *error)

@@ -10,6 +10,7 @@
 struct store_methods {
     void (*close)(struct store *store); /* not NULL */
     bool (*unlock)(struct store *store);
+    bool (*learn_ahead)(struct store *store, struct error *error); /* NULL: nothing takes long */
     bool (*catch_up)(struct store *store, struct error *error);
     bool (*claim_settings)(struct store *store, enum settings_result *was, struct error *error);
     bool (*keep_settings)(struct store *store, struct error *error);
@@ -38,7 +39,9 @@ struct store_methods {
     bool (*set_train)(struct store *store, struct snapshot *train, struct error *error);
     bool (*publish_build)(struct store *store, struct model *model, struct error *error);
     bool (*restore_model)(struct store *store, struct error *error);
+    /* NULL: there is nothing to do. */
     bool (*snapshot)(struct store *store, struct error *error);
+    bool (*keep)(struct store *store, bool *more, struct error *error);
 };
 
 /* The first member of each implementation's own struct: what they share. */
@@ -56,6 +59,7 @@ struct store {
     int64_t judged;             /* up to which event `live` is */
     struct live live;           /* how well the model predicted them */
     struct snapshot train;      /* the train file's; schema is NULL when there is none */
+    const char *train_lost;     /* why those that there were cannot be had; NULL: they can */
     struct schema *proposed;    /* of the first event, until its batch is durable */
 };
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 enum { BUILD_TRIES = 20 /* replicas that build at the same time */ };
 
@@ -50,71 +51,156 @@ bool replica_ask(struct replica *store, const char *statement, int count, const 
     return postgres_run(store->postgres, error);
 }
 
-void replica_forget(struct replica *store)
+bool replica_ask_long(struct replica *store, const char *statement, int count,
+                      const char *const *values, struct error *error)
+{
+    postgres_queue_long(store->postgres, statement, count, values);
+    return postgres_run(store->postgres, error);
+}
+
+void replica_forget_events(struct replica *store)
 {
     schema_free(store->schema);
-    folds_free(store->base.events);
-    term_maps_free(store->base.maps);
-    store->base.maps = NULL;
+    store_free_sums(&store->base);
     buffer_clear(&store->positions);
     buffer_clear(&store->texts);
     store->schema = NULL;
-    store->base.events = NULL;
-    store->base.learnt = store->snapshot_at = 0;
-    store->loaded = false;
+    store->base.learnt = store->base.judged = store->kept_at = 0;
+}
+
+void replica_forget(struct replica *store)
+{
+    replica_forget_events(store);
+    term_maps_free(store->base.maps);
+    store->base.maps = NULL;
+    snapshot_free(&store->base.train);
+    store->base.train_lost = NULL;
+    store->loaded = store->terms_useless = false;
+    store->version = store->unreadable = store->revision = store->terms = 0;
+    *store->origin = '\0';
 }
 
 /* ------------------------------------------------------------------ a new connection */
 
-static bool migrate(struct postgres *postgres, struct error *error)
-{
-    postgres_queue(postgres, SQL_LOCK_MIGRATION, 0, NULL);
-    postgres_queue(postgres, SQL_MIGRATE, 0, NULL);
-    return postgres_run(postgres, error);
-}
+/* What a new session finds. */
+struct tables {
+    int64_t version;       /* 0: there are none */
+    int64_t lost, lasting; /* of those that nothing can make again: missing; in all */
+    bool lack_needed;      /* of the others one is missing without which nothing goes */
+    bool may_make;         /* tables */
+    char lost_names[160], lacking_names[160]; /* "": none */
+};
 
 /* A server that was started since, or that took over from another, may not have all that was
  * learnt: to be learnt anew. */
 static void compare_server(struct replica *store, const char *started)
 {
-    if (*store->server && strcmp(store->server, started) != 0) {
+    if (*store->server && strcmp(store->server, started) != 0)
         replica_forget(store);
-        store->version = store->revision = 0;
-    }
     snprintf(store->server, sizeof store->server, "%s", started);
 }
 
-static bool tables_version(struct replica *store, int64_t *version, struct error *error)
+static void copy_names(char *names, size_t size, const char *text)
+{
+    snprintf(names, size, "%s", text ? text : "");
+}
+
+/* The result of SQL_TABLES. */
+static void read_tables(struct replica *store, size_t result, struct tables *tables)
+{
+    const struct postgres *postgres = store->postgres;
+    tables->lost = postgres_number(postgres, result, 0, 0);
+    tables->lasting = postgres_number(postgres, result, 0, 1);
+    copy_names(tables->lost_names, sizeof tables->lost_names,
+               postgres_text(postgres, result, 0, 2));
+    copy_names(tables->lacking_names, sizeof tables->lacking_names,
+               postgres_text(postgres, result, 0, 3));
+    tables->lack_needed = postgres_number(postgres, result, 0, 4) > 0;
+    tables->may_make = postgres_number(postgres, result, 0, 5);
+    store->may_load = postgres_number(postgres, result, 0, 6);
+    store->may_keep = postgres_number(postgres, result, 0, 7);
+}
+
+static bool look_at_tables(struct replica *store, struct tables *tables, struct error *error)
 {
     struct postgres *postgres = store->postgres;
-    *version = 0;
+    *tables = (struct tables){.version = 0};
     postgres_queue(postgres, SQL_SESSION, 0, NULL);
     postgres_queue(postgres, SQL_HAS_META, 0, NULL);
     postgres_queue(postgres, SQL_SERVER, 0, NULL);
+    postgres_queue(postgres, SQL_TABLES, 0, NULL);
     if (!postgres_run(postgres, error))
         return false;
     compare_server(store, postgres_text(postgres, 2, 0, 0));
+    read_tables(store, 3, tables);
     if (*postgres_text(postgres, 1, 0, 0) != 't')
         return true;
-    postgres_queue(postgres, SQL_META, 0, NULL);
-    if (!postgres_run(postgres, error))
+    if (!replica_ask(store, SQL_META, 0, NULL, error))
         return false;
-    *version = postgres_number(postgres, 0, 0, 0);
+    tables->version = postgres_number(postgres, 0, 0, 0);
     return true;
+}
+
+/* Tables are missing without which the others mean nothing. */
+static bool check_lasting(const struct replica *store, const struct tables *tables,
+                          struct error *error)
+{
+    bool are_gone = tables->lost == tables->lasting && tables->version == 0;
+    if (are_gone && store->has_tables) /* whoever restores a copy wants to make them himself */
+        return error_set(error, ERROR_BUSY,
+                         "the tables of the database are gone: while a copy is being restored, "
+                         "wait; to start over, restart the service, which makes them anew");
+    bool are_older = tables->version > 0 && tables->version < strtoll(SQL_VERSION, NULL, 10);
+    return tables->lost == 0 || are_gone || are_older ||
+           error_set(error, ERROR_BUSY,
+                     "the database has lost %s: restore it from a copy, or, to start over, stop "
+                     "all replicas and drop the other tables too",
+                     tables->lost_names);
+}
+
+/* All, in their latest form. */
+static bool migrate(struct replica *store, struct error *error)
+{
+    postgres_queue(store->postgres, SQL_LOCK_MIGRATION, 0, NULL);
+    postgres_queue(store->postgres, SQL_MIGRATE, 0, NULL);
+    store->may_load = store->may_keep = true;
+    return postgres_run(store->postgres, error);
+}
+
+/* Somebody has dropped what can be made again. */
+static bool make_again(struct replica *store, const struct tables *tables, struct error *error)
+{
+    if (!*tables->lacking_names || (!tables->may_make && !tables->lack_needed))
+        return true;
+    if (!tables->may_make)
+        return error_set(error, ERROR_BUSY,
+                         "the database has lost %s, and this role may not make it again: GRANT it "
+                         "CREATE on the schema",
+                         tables->lacking_names);
+    fprintf(stderr, "the database has lost %s: making it again\n", tables->lacking_names);
+    postgres_queue(store->postgres, SQL_LOCK_MIGRATION, 0, NULL);
+    postgres_queue(store->postgres, SQL_MAKE_AGAIN, 0, NULL);
+    store->may_load = store->may_keep = true;
+    return postgres_run(store->postgres, error);
 }
 
 static bool prepare_session(struct postgres *postgres, void *context, struct error *error)
 {
     struct replica *store = context;
-    int64_t version, ours = strtoll(SQL_VERSION, NULL, 10);
+    struct tables tables;
+    int64_t ours = strtoll(SQL_VERSION, NULL, 10);
+    (void)postgres;
     store->writer = 0;
-    if (!tables_version(store, &version, error))
+    keeping_free(&store->keeping);
+    if (!look_at_tables(store, &tables, error) || !check_lasting(store, &tables, error))
         return false;
-    if (version > ours)
+    if (tables.version > ours)
         return error_set(error, ERROR_BUSY,
                          "the database has tables of version %lld, this program knows version %lld",
-                         (long long)version, (long long)ours);
-    return version == ours || migrate(postgres, error);
+                         (long long)tables.version, (long long)ours);
+    bool ok = tables.version < ours ? migrate(store, error) : make_again(store, &tables, error);
+    store->has_tables |= ok;
+    return ok;
 }
 
 /* ------------------------------------------------------------------ open, close */
@@ -124,6 +210,7 @@ static void postgres_close(struct store *base)
     struct replica *store = (struct replica *)base;
     postgres_free(store->postgres);
     replica_forget(store);
+    keeping_free(&store->keeping);
     store_free_shared(base);
     buffer_free(&store->positions);
     buffer_free(&store->texts);
@@ -156,16 +243,23 @@ static bool postgres_set_train(struct store *base, struct snapshot *train, struc
             return false;
         store->revision = postgres_number(store->postgres, 0, 0, 0);
     }
+    base->train_lost = NULL;
     snapshot_free(&store->base.train);
     store->base.train = *train;
     *train = (struct snapshot){0};
     return true;
 }
 
-/* Catching up has brought it already. */
+/* Catching up has brought it already, if it can be read. */
 static bool postgres_restore_model(struct store *base, struct error *error)
 {
-    return store_model(base) || error_set(error, ERROR_ABSENT, "no model has been built");
+    const struct replica *store = (const struct replica *)base;
+    if (store_model(base))
+        return true;
+    if (store->version == 0)
+        return error_set(error, ERROR_ABSENT, "no model has been built");
+    return error_set(error, ERROR_DAMAGED, "trendline_models: version %lld cannot be read",
+                     (long long)store->version);
 }
 
 static bool postgres_identity(struct store *base, char identity[static STORE_IDENTITY_MAX],
@@ -180,27 +274,60 @@ static bool postgres_identity(struct store *base, char identity[static STORE_IDE
     return true;
 }
 
+/* Of a text of terms: neither 0, which older versions stored, nor negative. */
+static int64_t digest_of(const char *text)
+{
+    return (int64_t)(XXH3_64bits(text, strlen(text)) >> 1 | 1);
+}
+
+/* The row of the last result. */
+static bool parse_terms(struct replica *store, const struct schema *schema, struct term_maps **maps,
+                        struct error *error)
+{
+    const char *text = postgres_text(store->postgres, 0, 0, 0);
+    store->terms = postgres_number(store->postgres, 0, 0, 1);
+    if (store->terms != 0 && store->terms != digest_of(text))
+        return error_set(error, ERROR_DAMAGED, "trendline_terms: the digest does not match");
+    return store_parse_maps(&store->base, schema, text, strlen(text), maps, error);
+}
+
 static bool postgres_load_maps(struct store *base, const struct schema *schema,
                                struct term_maps **maps, struct error *error)
 {
     struct replica *store = (struct replica *)base;
+    bool was_useless = store->terms_useless;
     *maps = NULL;
     if (!replica_ask(store, SQL_TERMS, 0, NULL, error))
         return false;
+    store->terms = 0;
+    store->terms_useless = false;
     if (postgres_rows(store->postgres, 0) == 0)
         return true;
-    const char *text = postgres_text(store->postgres, 0, 0, 0);
-    return store_parse_maps(base, schema, text, strlen(text), maps, error);
+    bool ok = parse_terms(store, schema, maps, error);
+    store->terms_useless = !*maps;
+    if (ok || error->kind == ERROR_BUSY)
+        return ok;
+    if (!was_useless)
+        fprintf(stderr, "%s: making them again from the rows\n", error->text);
+    return true;
 }
 
+/* In place of those that were found to be of no use, or of none. */
 static bool postgres_save_maps(struct store *base, const struct schema *schema,
                                const struct term_maps *maps, struct error *error)
 {
     struct replica *store = (struct replica *)base;
     struct buffer text = {0};
+    char digest[INTEGER_MAX], useless[INTEGER_MAX];
     store_write_maps(schema, maps, &text);
-    const char *values[] = {replica_text(&text)};
-    bool ok = values[0] ? replica_ask(store, SQL_ADD_TERMS, 1, values, error) : error_memory(error);
+    const char *places = replica_text(&text);
+    bool ok = places || error_memory(error);
+    if (ok) {
+        const char *values[] = {places, replica_integer(digest_of(places), digest),
+                                store->terms_useless ? replica_integer(store->terms, useless)
+                                                     : NULL};
+        ok = replica_ask(store, SQL_ADD_TERMS, 3, values, error);
+    }
     buffer_free(&text);
     return ok;
 }
@@ -235,6 +362,13 @@ static bool rebuild(struct replica *store, struct model *model, struct error *er
     return true;
 }
 
+/* The model here may be of a version that the database has lost. */
+static int64_t next_version(const struct replica *store)
+{
+    const struct model *model = store_model(&store->base);
+    return (model && model->version > store->version ? model->version : store->version) + 1;
+}
+
 /* When another replica's build came first, this one begins anew behind it: a later version never
  * knows less. */
 static bool postgres_publish_build(struct store *base, struct model *model, struct error *error)
@@ -244,7 +378,7 @@ static bool postgres_publish_build(struct store *base, struct model *model, stru
     for (int tries = 0; taken && tries < BUILD_TRIES; tries++) {
         if (tries > 0 && !(replica_learn_news(store, error) && rebuild(store, model, error)))
             return false;
-        model->version = store->version + 1;
+        model->version = next_version(store);
         store_stamp(base, model);
         model_time(model->created);
         if (!add_version(store, model, &taken, error))
@@ -274,6 +408,7 @@ static bool postgres_keep_settings(struct store *base, struct error *error)
 
 static const struct store_methods methods = {.close = postgres_close,
                                              .unlock = postgres_unlock,
+                                             .learn_ahead = postgres_learn_ahead,
                                              .catch_up = postgres_catch_up,
                                              .claim_settings = postgres_claim_settings,
                                              .keep_settings = postgres_keep_settings,
@@ -290,7 +425,7 @@ static const struct store_methods methods = {.close = postgres_close,
                                              .set_train = postgres_set_train,
                                              .publish_build = postgres_publish_build,
                                              .restore_model = postgres_restore_model,
-                                             .snapshot = postgres_snapshot};
+                                             .keep = postgres_keep};
 
 struct store *store_postgres_open(const struct config *config, struct error *error)
 {

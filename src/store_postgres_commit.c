@@ -462,7 +462,7 @@ static bool send_rows(struct replica *store, bool begun, size_t *added, struct e
                           end_array(&columns.cells),
                           end_array(&columns.times),
                           end_array(&columns.weights)};
-    const char *advance[] = {writer, replica_integer(store->number + (int64_t)*added, to)};
+    const char *advance[] = {writer, replica_integer(store->number + (int64_t)*added, to), from};
     find_texts(store, &codes, &texts);
     const char *new_texts[] = {end_array(&codes), end_array(&texts)};
     bool ok = (rows[2] && rows[3] && rows[4] && rows[5] && rows[6] && new_texts[0] &&
@@ -472,12 +472,14 @@ static bool send_rows(struct replica *store, bool begun, size_t *added, struct e
         postgres_queue(store->postgres, begun ? "SELECT" : "BEGIN", 0, NULL);
         if (*added) {
             postgres_queue(store->postgres, SQL_ADD_ROWS, 7, rows);
-            postgres_queue(store->postgres, SQL_ADVANCE, 2, advance);
+            postgres_queue(store->postgres, SQL_ADVANCE, 3, advance);
         }
         if (store->new_texts.length > 0)
             postgres_queue(store->postgres, SQL_ADD_TEXTS, 2, new_texts);
         postgres_queue(store->postgres, "COMMIT", 0, NULL);
-        ok = postgres_run(store->postgres, error);
+        ok = postgres_run(store->postgres, error) ||
+             (postgres_failed_by(store->postgres, SQL_ADVANCE_FAILS) &&
+              replica_gone_back(store, error));
     }
     if (ok)
         buffer_append(&store->texts, store->new_texts.data, store->new_texts.length);

@@ -7,13 +7,15 @@
 #include "symbols.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    SNAPSHOT_EVERY = 65536,  /* events: what a new replica has to read at most, or thereabouts */
-    BATCH_EVENTS_MAX = 32768 /* more than anybody stores at once */
-};
+#define TRAIN_LOST                                                                                 \
+    "POST /build where the train file is, which makes them again; or, to go on without, DELETE "   \
+    "FROM trendline_train and restart"
+
+enum { BATCH_EVENTS_MAX = 32768 /* more than anybody stores at once */ };
 
 int64_t *replica_position(struct replica *store, int64_t writer)
 {
@@ -50,57 +52,12 @@ static bool load_schema(struct replica *store, struct error *error)
     return store->schema && store_start_moments(&store->base, store->schema, error);
 }
 
-/* "1 5 7" and "100 3 8": the positions. */
-static bool read_positions(struct replica *store, const char *writers, const char *numbers,
-                           struct error *error)
-{
-    char *end;
-    for (; *writers; writers = end) {
-        int64_t *number = replica_position(store, strtoll(writers, &end, 10));
-        if (!number)
-            return error_memory(error);
-        *number = strtoll(numbers, (char **)&numbers, 10);
-    }
-    return true;
-}
-
-static bool parse_snapshot(const char *text, struct snapshot *snapshot, struct error *error)
-{
-    struct buffer copy = {0};
-    buffer_puts(&copy, text);
-    bool ok = !copy.failed ? snapshot_parse(snapshot, &copy, error) : error_memory(error);
-    buffer_free(&copy);
-    return ok;
-}
-
-/* The sums as somebody left them, so that a start does not depend on the number of events. Without
- * them all events are read. */
-static bool load_moments(struct replica *store, struct error *error)
-{
-    struct snapshot snapshot;
-    struct postgres *postgres = store->postgres;
-    if (!replica_ask(store, SQL_MOMENTS, 0, NULL, error))
-        return false;
-    if (postgres_rows(postgres, 0) == 0)
-        return true;
-    if (!parse_snapshot(postgres_text(postgres, 0, 0, 0), &snapshot, error))
-        return false;
-    if (!store_fits(&store->base, snapshot.folds)) { /* of another MODEL */
-        snapshot_free(&snapshot);
-        return true;
-    }
-    store->schema = snapshot.schema;
-    store->base.events = snapshot.folds;
-    store->base.learnt = store->snapshot_at = snapshot.position.seq;
-    return read_positions(store, postgres_text(postgres, 0, 0, 1), postgres_text(postgres, 0, 0, 2),
-                          error);
-}
-
 static bool damaged(int64_t writer, int64_t number, struct error *error)
 {
     return error_set(error, ERROR_DAMAGED,
-                     "trendline_rows: event %lld of writer %lld is missing or not one of %s",
-                     (long long)number, (long long)writer, "these features");
+                     "trendline_rows: event %lld of writer %lld is missing or not one of these "
+                     "features: restore it from a copy",
+                     (long long)number, (long long)writer);
 }
 
 /* The texts of the result's rows: a level's text must be known before a row has it. */
@@ -121,7 +78,7 @@ static bool keep_texts(struct replica *store, struct error *error)
 static bool load_texts(struct replica *store, struct error *error)
 {
     return schema_numbers(store->schema) == store->schema->count ||
-           (replica_ask(store, SQL_TEXTS, 0, NULL, error) && keep_texts(store, error));
+           (replica_ask_long(store, SQL_TEXTS, 0, NULL, error) && keep_texts(store, error));
 }
 
 /* "{1,2.5,NaN}" into a row of `count` doubles. */
@@ -179,17 +136,23 @@ static bool learn_result(struct replica *store, int64_t writer, int64_t *number,
     return ok;
 }
 
+bool replica_gone_back(struct replica *store, struct error *error)
+{
+    replica_forget(store);
+    postgres_drop(store->postgres);
+    store->gone_back = true;
+    return error_set(error, ERROR_BUSY,
+                     "the database has gone back in time: reading all of it again");
+}
+
 bool replica_learn_tail(struct replica *store, struct position head, struct error *error)
 {
     char writer[INTEGER_MAX], from[INTEGER_MAX], to[INTEGER_MAX];
     int64_t *number = replica_position(store, head.writer);
     if (!number)
         return error_memory(error);
-    if (head.number < *number) {
-        replica_forget(store);
-        return error_set(error, ERROR_BUSY,
-                         "the database has gone back in time: reading all of it again");
-    }
+    if (head.number < *number)
+        return replica_gone_back(store, error);
     if (!store->schema && !load_schema(store, error))
         return false;
     if (*number < head.number && !load_texts(store, error))
@@ -198,7 +161,7 @@ bool replica_learn_tail(struct replica *store, struct position head, struct erro
         const char *values[] = {replica_integer(head.writer, writer),
                                 replica_integer(*number, from), replica_integer(head.number, to)};
         int64_t before = *number;
-        if (!replica_ask(store, SQL_TAIL, 3, values, error) ||
+        if (!replica_ask_long(store, SQL_TAIL, 3, values, error) ||
             !learn_result(store, head.writer, number, error))
             return false;
         if (*number == before)
@@ -207,44 +170,123 @@ bool replica_learn_tail(struct replica *store, struct position head, struct erro
     return true;
 }
 
-/* What there is, in one round trip. Models and train file come first: the events behind them were
- * committed before. */
-static bool look(struct replica *store, int64_t *version, int64_t *revision, struct buffer *heads,
-                 struct error *error)
+/* What the database has. */
+struct news {
+    int64_t version, revision, terms; /* as in struct replica */
+    const char *origin;               /* until the next statement is run */
+    struct buffer heads;              /* struct position */
+};
+
+/* In one round trip. Models, train file and terms come first: the events behind them were committed
+ * before. */
+static bool look(struct replica *store, struct news *news, struct error *error)
 {
     struct postgres *postgres = store->postgres;
     postgres_queue(postgres, SQL_VERSIONS, 0, NULL);
-    postgres_queue(postgres, SQL_TRAINED, 0, NULL);
+    postgres_queue(postgres, SQL_STATE, 0, NULL);
     postgres_queue(postgres, SQL_HEADS, 0, NULL);
     if (!postgres_run(postgres, error))
         return false;
-    *version = postgres_number(postgres, 0, 0, 0);
-    *revision = postgres_number(postgres, 1, 0, 0);
+    news->version = postgres_number(postgres, 0, 0, 0);
+    news->revision = postgres_number(postgres, 1, 0, 0);
+    news->terms = postgres_number(postgres, 1, 0, 1);
+    news->origin = postgres_text(postgres, 1, 0, 2);
     for (size_t i = 0; i < postgres_rows(postgres, 2); i++) {
         struct position head = {postgres_number(postgres, 2, i, 0),
                                 postgres_number(postgres, 2, i, 1)};
-        buffer_append(heads, &head, sizeof head);
+        buffer_append(&news->heads, &head, sizeof head);
     }
-    return !heads->failed || error_memory(error);
+    return !news->heads.failed || error_memory(error);
+}
+
+static bool has_writer(const struct buffer *positions, int64_t writer)
+{
+    const struct position *position = (const struct position *)positions->data;
+    size_t count = positions->length / sizeof *position, i = 0;
+    while (i < count && position[i].writer != writer)
+        i++;
+    return i < count;
+}
+
+/* Tables from a copy are others, even where they have got as far as these were; and whom they do
+ * not know has stored nothing. */
+static bool check_origin(struct replica *store, const struct news *news, struct error *error)
+{
+    const struct position *position = (const struct position *)store->positions.data;
+    size_t count = store->positions.length / sizeof *position;
+    const char *origin = news->origin ? news->origin : "";
+    if (*store->origin && strcmp(store->origin, origin) != 0)
+        return replica_gone_back(store, error);
+    for (size_t i = 0; i < count; i++)
+        if (position[i].number > 0 && !has_writer(&news->heads, position[i].writer))
+            return replica_gone_back(store, error);
+    snprintf(store->origin, sizeof store->origin, "%s", origin);
+    return true;
+}
+
+static bool parse_snapshot(const char *text, struct snapshot *snapshot, struct error *error)
+{
+    struct buffer copy = {0};
+    buffer_puts(&copy, text);
+    bool ok = !copy.failed ? snapshot_parse(snapshot, &copy, error) : error_memory(error);
+    buffer_free(&copy);
+    return ok;
+}
+
+/* Rows that were learnt from the train file must not vanish from the model unseen. */
+static void lose_train(struct replica *store, const char *why)
+{
+    fprintf(stderr, "trendline_train: %s: " TRAIN_LOST "\n", why);
+    store->base.train_lost = "trendline_train has lost the train file's sums: " TRAIN_LOST;
+    snapshot_free(&store->base.train);
+}
+
+/* Takes the row of the last result. */
+static bool take_train(struct replica *store, struct error *error)
+{
+    struct snapshot train;
+    bool ok = parse_snapshot(postgres_text(store->postgres, 0, 0, 1), &train, error);
+    if (!ok && error->kind == ERROR_BUSY)
+        return false;
+    if (!ok) {
+        lose_train(store, error->text);
+        return true;
+    }
+    snapshot_free(&store->base.train);
+    store->base.train = train;
+    store->base.train_lost = NULL;
+    return true;
 }
 
 static bool refresh_train(struct replica *store, int64_t revision, struct error *error)
 {
-    struct snapshot train;
     if (revision == store->revision)
         return true;
-    if (!replica_ask(store, SQL_TRAIN, 0, NULL, error))
+    if (!replica_ask_long(store, SQL_TRAIN, 0, NULL, error))
         return false;
     if (postgres_rows(store->postgres, 0) > 0) {
-        if (!parse_snapshot(postgres_text(store->postgres, 0, 0, 1), &train, error))
-            return false;
         revision = postgres_number(store->postgres, 0, 0, 0);
-        snapshot_free(&store->base.train);
-        store->base.train = train;
+        if (!take_train(store, error))
+            return false;
     } else {
-        snapshot_free(&store->base.train);
+        lose_train(store, "its row is gone");
     }
     store->revision = revision;
+    return true;
+}
+
+/* Somebody may have made the terms again. */
+static bool refresh_maps(struct replica *store, int64_t terms, struct error *error)
+{
+    struct store *base = &store->base;
+    struct term_maps *maps = NULL;
+    if (!base->maps || terms == store->terms)
+        return true;
+    if (!base->methods->load_maps(base, base->maps_schema, &maps, error))
+        return false;
+    if (maps && !term_maps_equal(maps, base->maps))
+        return store_change_maps(base, maps, error);
+    term_maps_free(maps);
     return true;
 }
 
@@ -252,7 +294,7 @@ static struct model *fetch_model(struct replica *store, int64_t version, struct 
 {
     char number[INTEGER_MAX];
     const char *values[] = {replica_integer(version, number)};
-    if (!replica_ask(store, SQL_MODEL, 1, values, error))
+    if (!replica_ask_long(store, SQL_MODEL, 1, values, error))
         return NULL;
     const char *text =
         postgres_rows(store->postgres, 0) > 0 ? postgres_text(store->postgres, 0, 0, 0) : "";
@@ -278,6 +320,15 @@ static struct model *move_model(struct replica *store, const struct model *built
     return model;
 }
 
+/* The next build makes it again, and meanwhile the model before it does. */
+static bool pass_over(struct replica *store, int64_t version, const char *why)
+{
+    fprintf(stderr, "trendline_models: version %lld: %s: POST /build makes the next one\n",
+            (long long)version, why);
+    store->unreadable = version;
+    return true;
+}
+
 /* Another replica's build becomes the current model here. */
 static bool refresh_model(struct replica *store, int64_t version, struct error *error)
 {
@@ -285,11 +336,13 @@ static bool refresh_model(struct replica *store, int64_t version, struct error *
     model_file_refresh(&store->base.model, &none);
     const struct model *current = store->base.model.model;
     store->version = version;
-    if (version == 0 || (current && current->version == version))
+    if (version == 0 || version == store->unreadable || (current && current->version == version))
         return true;
     struct model *built = fetch_model(store, version, error);
-    if (!built)
+    if (!built && error->kind == ERROR_BUSY)
         return false;
+    if (!built)
+        return pass_over(store, version, error->text);
     struct model *moved = move_model(store, built);
     if (moved) {
         model_free(built);
@@ -311,37 +364,6 @@ static bool learn_tails(struct replica *store, const struct buffer *heads, struc
     return true;
 }
 
-bool postgres_snapshot(struct store *base, struct error *error)
-{
-    struct replica *store = (struct replica *)base;
-    struct buffer writers = {0}, numbers = {0}, text = {0};
-    char events[INTEGER_MAX];
-    if (store->base.learnt - store->snapshot_at < SNAPSHOT_EVERY || store_forgets(base))
-        return true;
-    const struct position *positions = (const struct position *)store->positions.data;
-    size_t count = store->positions.length / sizeof *positions;
-    for (size_t i = 0; i < count; i++) {
-        buffer_printf(&writers, "%c%lld", i ? ',' : '{', (long long)positions[i].writer);
-        buffer_printf(&numbers, "%c%lld", i ? ',' : '{', (long long)positions[i].number);
-    }
-    buffer_puts(&writers, "}");
-    buffer_puts(&numbers, "}");
-    snapshot_format(&(struct snapshot){.schema = store->schema,
-                                       .folds = store->base.events,
-                                       .position = {.seq = store->base.learnt}},
-                    &text);
-    const char *values[] = {replica_integer(store->base.learnt, events), replica_text(&writers),
-                            replica_text(&numbers), replica_text(&text)};
-    bool ok = values[1] && values[2] && values[3]
-                  ? replica_ask(store, SQL_SET_MOMENTS, 4, values, error)
-                  : error_memory(error);
-    buffer_free(&writers);
-    buffer_free(&numbers);
-    buffer_free(&text);
-    store->snapshot_at = ok ? store->base.learnt : store->snapshot_at;
-    return ok;
-}
-
 /* With a window no more than the tails are learnt, which have all events that can be in it: later
  * batches of a writer have greater numbers, so that only those of one batch can be out of order. */
 static bool begin_at_tails(struct replica *store, struct error *error)
@@ -360,21 +382,27 @@ static bool begin_at_tails(struct replica *store, struct error *error)
 }
 
 /* At the start: the last build where there is no model yet, so that a new replica serves before it
- * has learnt; then the kept sums, before anyone looks how far the writers are by now. */
-static bool load(struct replica *store, struct error *error)
+ * has learnt. */
+static bool load_model(struct replica *store, struct error *error)
 {
     struct error none;
+    if (store->loaded || model_file_refresh(&store->base.model, &none))
+        return true;
+    return replica_ask(store, SQL_VERSIONS, 0, NULL, error) &&
+           refresh_model(store, postgres_number(store->postgres, 0, 0, 0), error);
+}
+
+/* At the start: the kept sums, before anyone looks how far the writers are by now. */
+static bool load(struct replica *store, struct error *error)
+{
+    struct store *base = &store->base;
     if (store->loaded)
         return true;
-    if (!replica_ask(store, SQL_VERSIONS, 0, NULL, error))
-        return false;
-    int64_t version = postgres_number(store->postgres, 0, 0, 0);
-    if (store->base.config->has_terms && !store->base.maps &&
-        !store->base.methods->load_maps(&store->base, NULL, &store->base.maps, error))
+    if (base->config->has_terms && !base->maps &&
+        !base->methods->load_maps(base, NULL, &base->maps, error))
         return false;
     store->loaded =
-        (model_file_refresh(&store->base.model, &none) || refresh_model(store, version, error)) &&
-        (store_forgets(&store->base) ? begin_at_tails(store, error) : load_moments(store, error));
+        store_forgets(base) ? begin_at_tails(store, error) : replica_load_moments(store, error);
     return store->loaded;
 }
 
@@ -385,29 +413,56 @@ static bool settle(struct replica *store)
     return true;
 }
 
+/* What is new to this process alone. */
+static bool learn_events(struct replica *store, struct news *news, struct error *error)
+{
+    return load(store, error) && look(store, news, error) && check_origin(store, news, error) &&
+           learn_tails(store, &news->heads, error) && settle(store);
+}
+
 bool replica_learn_news(struct replica *store, struct error *error)
 {
-    struct buffer heads = {0};
-    int64_t version, revision;
-    bool ok = load(store, error) && look(store, &version, &revision, &heads, error) &&
-              learn_tails(store, &heads, error) && settle(store) &&
-              refresh_train(store, revision, error) && store_follow_terms(&store->base, error) &&
-              refresh_model(store, version, error);
-    buffer_free(&heads);
+    struct news news = {0};
+    bool ok = load_model(store, error) && learn_events(store, &news, error) &&
+              refresh_train(store, news.revision, error) &&
+              refresh_maps(store, news.terms, error) && store_follow_terms(&store->base, error) &&
+              refresh_model(store, news.version, error);
+    buffer_free(&news.heads);
     return ok;
+}
+
+static bool learn_ahead(struct replica *store, struct error *error)
+{
+    struct news news = {0};
+    bool ok = learn_events(store, &news, error);
+    buffer_free(&news.heads);
+    return ok;
+}
+
+/* Learns by one of these two; anew where the database turns out to have gone back. */
+static bool learn(struct replica *store, bool (*some)(struct replica *, struct error *),
+                  struct error *error)
+{
+    for (int tries = 0;; tries++) {
+        store->gone_back = false;
+        if (postgres_connect(store->postgres, error) && some(store, error))
+            return true;
+        if (!store->loaded)
+            replica_forget(store);
+        if (!store->gone_back || tries > 0)
+            return false;
+        fprintf(stderr, "%s\n", error->text);
+    }
 }
 
 bool postgres_catch_up(struct store *base, struct error *error)
 {
-    struct replica *store = (struct replica *)base;
-    if (!postgres_connect(store->postgres, error))
-        return false;
-    if (!replica_learn_news(store, error)) {
-        if (!store->loaded)
-            replica_forget(store);
-        return false;
-    }
-    return postgres_snapshot(base, error);
+    return learn((struct replica *)base, replica_learn_news, error);
+}
+
+bool postgres_learn_ahead(struct store *base, struct error *error)
+{
+    return learn((struct replica *)base, learn_ahead, error);
 }
 
 /* ------------------------------------------------------------------ all events */
@@ -437,6 +492,18 @@ static bool visit_row(const struct replica *store, struct visited *visited, size
     return visited->visit(visited->context, postgres_number(postgres, 0, row, 2), &event, error);
 }
 
+/* A level without its text cannot be told to anybody. */
+static bool check_texts(const struct replica *store, const double *row, struct error *error)
+{
+    for (size_t j = 0; j < store->schema->count; j++)
+        if (store->schema->kinds[j] == CELL_CATEGORY && !isnan(row[j]) && !symbol_text(row[j]))
+            return error_set(error, ERROR_DAMAGED,
+                             "trendline_texts: the text of code %.17g is missing: restore it from "
+                             "a copy",
+                             row[j]);
+    return true;
+}
+
 static bool visit_writer(struct replica *store, struct visited *visited, struct position head,
                          struct error *error)
 {
@@ -444,14 +511,14 @@ static bool visit_writer(struct replica *store, struct visited *visited, struct 
     for (int64_t number = 0; number < head.number;) {
         const char *values[] = {replica_integer(head.writer, writer), replica_integer(number, from),
                                 replica_integer(head.number, to)};
-        if (!replica_ask(store, SQL_EVENTS, 3, values, error))
+        if (!replica_ask_long(store, SQL_EVENTS, 3, values, error))
             return false;
         size_t rows = postgres_rows(store->postgres, 0);
         for (size_t i = 0; i < rows; i++) {
             if (postgres_number(store->postgres, 0, i, 0) != ++number ||
                 !parse_row(store, i, 5, visited->row))
                 return damaged(head.writer, number, error);
-            if (!visit_row(store, visited, i, error))
+            if (!check_texts(store, visited->row, error) || !visit_row(store, visited, i, error))
                 return false;
         }
         if (rows == 0)
@@ -469,7 +536,7 @@ bool postgres_visit(struct store *base, store_visitor *visit, void *context, str
         return true;
     struct visited visited = {
         visit, context, malloc(schema_cells(store->schema) * sizeof(double)), {0}};
-    bool ok = visited.row || error_memory(error);
+    bool ok = visited.row ? load_texts(store, error) : error_memory(error);
     for (size_t i = 0; ok && i < count; i++)
         ok = visit_writer(store, &visited, positions[i], error);
     free(visited.row);

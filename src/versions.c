@@ -89,6 +89,18 @@ struct model *versions_read(const char *directory, int64_t version, struct error
     return model;
 }
 
+bool versions_link(const char *directory, int64_t version, const char *path, struct error *error)
+{
+    char from[PATH_MAX], beside[PATH_MAX];
+    if (!set_path(from, directory, version, error))
+        return false;
+    if (snprintf(beside, PATH_MAX, "%s.link", path) >= PATH_MAX)
+        return error_set(error, ERROR_SYSTEM, "the path of the data directory is too long");
+    unlink(beside);
+    return (link(from, beside) == 0 && rename(beside, path) == 0) ||
+           error_errno(error, "cannot make %s", path);
+}
+
 void versions_prune(const char *directory, int64_t oldest)
 {
     int removed = 0;

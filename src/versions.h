@@ -18,6 +18,10 @@ bool versions_write(const char *directory, const struct model *model, struct err
 /* NULL with ERROR_DAMAGED that names the file. */
 struct model *versions_read(const char *directory, int64_t version, struct error *error);
 
+/* Gives a version, which stays as it is, the name `path` too, in place of what has it: that takes
+ * no room. Files are replaced and never written to. */
+bool versions_link(const char *directory, int64_t version, const char *path, struct error *error);
+
 /* Removes those before `oldest`, some VERSIONS_PRUNE_MAX at most: who finds hundreds of thousands
  * need not wait for all of them. What cannot be removed stays. */
 enum { VERSIONS_PRUNE_MAX = 10000 };

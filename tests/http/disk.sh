@@ -89,6 +89,56 @@ without_model() {
     esac
 }
 
+# lost FILE...: gone from a full volume. What is in the journal cannot be made again of it for want of
+# room; predictions go on, and everything else once there is room.
+lost() {
+    mount_data -t tmpfs -o size=24m tmpfs || {
+        echo "full volume without $*: skipped, mounting is not allowed"
+        return
+    }
+    start_service MIN_FREE=0
+    awk 'BEGIN { for (i = 0; i < 1200; i++) printf("{\"_id\":\"e%d\",\"a\":%d,\"b\":%d,\"target\":%d}\n",
+        i, i % 200, i % 7, 2 * (i % 200) + 3 * (i % 7) + 1) }' >"$SCRATCH/plane"
+    status /action -H 'Content-Type: application/x-ndjson' --data-binary "@$SCRATCH/plane" >/dev/null
+    check_equal "a build" 200 "$(build)"
+    stop_service
+    (cd "$DATA" && rm "$@")
+    dd if=/dev/zero of="$DATA/filler" bs=4k status=none 2>/dev/null
+    start_service MIN_FREE=0
+    check_equal "full, without $*: predictions" '200 {"prediction": 39}' "$(answer '/predict?a=10&b=6')"
+    refuses "full, without $*: an event" 507 '' /action -d '{"a":1,"b":1,"target":6}'
+    refuses "full, without $*: a build" 507 '' /build -X POST
+    rm "$DATA/filler"
+    check_equal "with room again: an event" '201 {"seq": 1201}' "$(answer /action -d '{"a":1,"b":1,"target":6}')"
+    check_equal "an id is known" '200 {"seq": 4, "duplicate": true}' \
+        "$(answer /action -d '{"_id":"e3","a":3,"b":3,"target":16}')"
+    check_equal "a build has all" "200 1201" "$(build) $(model .rows)"
+    stop_service
+}
+
+test_lost_files() {
+    lost ids.mdb
+    lost events.moments
+    lost terms.json
+    lost model.json
+    lost ids.mdb events.moments terms.json model.json
+}
+
+# Without a version that can be read there is still all that it was made from.
+test_damaged_version() {
+    new_data
+    start_service
+    learn_plane
+    stop_service
+    rm "$DATA/model.json"
+    echo garbage >"$DATA/models/000001.json"
+    start_service
+    check_equal "a damaged version, and no model.json" '200 {"prediction": 321}' "$(answer "/predict?a=10&b=100")"
+    check_equal "the next one is built" 2 "$(model .version)"
+    check_contains "which is said" "models/000001.json: " "$(cat "$LOG")"
+    stop_service
+}
+
 test_damaged_model() {
     new_data
     start_service
@@ -158,4 +208,6 @@ test_file_size
 test_inodes
 test_read_only
 test_damaged_model
+test_lost_files
+test_damaged_version
 check_report http/disk

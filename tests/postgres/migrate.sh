@@ -22,7 +22,7 @@ test_at_once() {
         wait_until 30 grep -q ' ready on ' "${logs[i]}"
         check_equal "replica $i says nothing but that it is ready" 1 "$(grep -c . "${logs[i]}")"
     done
-    check_equal "the tables' version" 2 "$(sql 'SELECT version FROM trendline_meta')"
+    check_equal "the tables' version" 3 "$(sql 'SELECT version FROM trendline_meta')"
     # shellcheck disable=SC2034  # stop_service reads it
     for SERVICE in "${services[@]}"; do stop_service; done
 }
@@ -58,6 +58,31 @@ test_older() {
     stop_service
 }
 
+# As the second version left them: the sums were one text, and the terms had no digest.
+test_second() {
+    sql "DROP SCHEMA public CASCADE; CREATE SCHEMA public" >/dev/null 2>&1
+    new_data
+    start_service "POSTGRES_URI=$URI"
+    awk 'BEGIN { for (i = 0; i < 66000; i++) printf "{\"x\":%d,\"target\":%d}\n", i % 50, i % 50 * 2 }' |
+        status /action -H 'Content-Type: application/x-ndjson' --data-binary @- >/dev/null
+    check_equal "a build" 200 "$(build)"
+    are_kept() { [ "$(sql 'SELECT count(*) FROM trendline_moments')" = 1 ]; }
+    check_equal "the sums are kept" yes "$(wait_until 20 are_kept && echo yes)"
+    stop_service
+    sql "UPDATE trendline_moments m SET snapshot = (SELECT string_agg(part, '' ORDER BY place) FROM
+            trendline_moments_parts p WHERE p.slot = m.slot AND p.place < m.parts) || snapshot WHERE parts > 0;
+        ALTER TABLE trendline_moments DROP COLUMN slot, DROP COLUMN parts, DROP COLUMN crc;
+        DROP TABLE trendline_moments_parts; ALTER TABLE trendline_terms DROP COLUMN digest;
+        UPDATE trendline_meta SET version = 2;
+        DELETE FROM trendline_rows r USING trendline_moments m WHERE r.number <= m.numbers[1]" >/dev/null
+    new_data
+    start_service "POSTGRES_URI=$URI"
+    check_equal "tables of the second version: an event" 201 "$(status /action -d '{"x":3,"target":6}')"
+    check_equal "a build" 200 "$(build)"
+    check_equal "knows all" 66001 "$(model .rows)"
+    stop_service
+}
+
 # as docs/postgres.md says
 test_rights() {
     local service=$SCRATCH/rights.sql
@@ -87,4 +112,5 @@ test_schema
 test_rights
 test_newer
 test_older
+test_second
 check_report postgres/migrate
