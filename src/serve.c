@@ -39,10 +39,12 @@ static unsigned long long mount_of(const char *path)
     return status.stx_mnt_id;
 }
 
+/* In a database they do not. */
 static void warn_without_volume(const struct config *config)
 {
     unsigned long long root = mount_of("/");
-    if (in_container() && root != 0 && mount_of(config->data_dir) == root)
+    if (config->postgres.length == 0 && in_container() && root != 0 &&
+        mount_of(config->data_dir) == root)
         fprintf(stderr,
                 "trendline: warning: no volume is mounted on DATA_DIR=%s: the data die with this "
                 "container\n",

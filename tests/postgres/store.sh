@@ -90,6 +90,29 @@ test_secret() {
     stop_service
 }
 
+# in_container [NAME=VALUE...]: what a start says as the first process of its namespace, on a directory
+# beside the system's own
+in_container() {
+    local port
+    port=$(free_port)
+    LOG=$(mktemp "$SCRATCH/log.XXXXXX")
+    env "PORT=$port" "DATA_DIR=$BUILD/data.$$" WORKERS=1 "$@" unshare --pid --fork --kill-child "$TRENDLINE" serve >"$LOG" 2>&1 &
+    wait_until 30 grep -q ' ready on ' "$LOG"
+    kill -KILL $!
+    wait $! 2>/dev/null
+    grep 'no volume' "$LOG"
+}
+
+# The data do not die with a container when they are in a database.
+test_no_volume() {
+    on_exit "rm -rf '$BUILD/data.$$'"
+    if [ "$(unshare --pid --fork echo made 2>&1)" != made ] || ! in_container >/dev/null; then
+        echo "store.sh: skipped: no container without a volume can be made here"
+        return
+    fi
+    check_equal "no warning of a volume that is missing" "" "$(in_container "POSTGRES_URI=$URI")"
+}
+
 # Only what is stored brings its levels.
 test_texts() {
     sql 'CREATE SCHEMA texts' >/dev/null
@@ -112,5 +135,6 @@ test_tables
 test_extremes
 test_restart
 test_secret
+test_no_volume
 test_texts
 check_report postgres/store
