@@ -42,6 +42,66 @@ struct postgres {
     size_t reply_count;
 };
 
+/* ------------------------------------------------------------------ the URI */
+
+static bool is_port(const char *text, size_t length)
+{
+    size_t digits = strspn(text, "0123456789");
+    long port = strtol(text, NULL, 10);
+    return length == 0 || (digits == length && length <= 5 && port > 0 && port <= UINT16_MAX);
+}
+
+/* One or, by commas, several; one that is empty is the usual one. */
+static bool are_ports(const char *list)
+{
+    for (size_t length;; list += length + 1) {
+        length = strcspn(list, ",");
+        if (!is_port(list, length))
+            return false;
+        if (!list[length])
+            return true;
+    }
+}
+
+/* Of a password with @ or / as it is libpq takes only a part for one, and the rest for host, port
+ * or database, which its messages then show. */
+static bool is_divided_well(const char *uri)
+{
+    const char *rest = strstr(uri, "://") + strlen("://");
+    const char *user_end = rest + strcspn(rest, "@/");
+    if (*user_end == '@')
+        rest = user_end + 1;
+    return !memchr(rest, '@', strcspn(rest, "?"));
+}
+
+static bool is_uri(const char *uri)
+{
+    char *trouble = NULL;
+    if (strncmp(uri, "postgresql://", 13) != 0 && strncmp(uri, "postgres://", 11) != 0)
+        return false;
+    PQconninfoOption *options = PQconninfoParse(uri, &trouble);
+    bool ok = options && is_divided_well(uri);
+    for (PQconninfoOption *option = options; option && option->keyword; option++)
+        if (option->val && strcmp(option->keyword, "port") == 0)
+            ok = ok && are_ports(option->val);
+    PQfreemem(trouble);
+    PQconninfoFree(options);
+    return ok;
+}
+
+bool postgres_check_uri(const char *uri, const char *variable, struct error *error)
+{
+    return is_uri(uri) ||
+           error_set(
+               error, ERROR_UNUSABLE,
+               "%s cannot be used: it must be a URI such as "
+               "postgresql://USER:PASSWORD@HOST:5432/DATABASE, and in USER and PASSWORD %% is "
+               "written %%25, @ %%40, / %%2F, : %%3A (percent-encoding)",
+               variable);
+}
+
+/* ------------------------------------------------------------------ connecting */
+
 struct postgres *postgres_new(const char *uri,
                               bool (*prepare)(struct postgres *, void *, struct error *),
                               void *context)

@@ -15,6 +15,10 @@
 
 enum { POSTGRES_PATIENCE_MS = 2000 };
 
+/* Is it a URI that libpq reads as its writer meant it? If not, ERROR_UNUSABLE, with the remedy and
+ * without any part of it; `variable` is where it came from. */
+bool postgres_check_uri(const char *uri, const char *variable, struct error *error);
+
 struct postgres;
 
 /* Nothing is connected yet. `uri`: libpq's, copied; `prepare` is called on each new connection,

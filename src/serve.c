@@ -5,6 +5,7 @@
 #include "launch.h"
 #include "sandbox.h"
 #include "settings_file.h"
+#include "store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -149,7 +150,8 @@ int serve(const struct config *config)
     struct access access;
     struct error error;
     append_to_logs();
-    if (!access_read(&access, &error) || !access_hand_down(&access, &error) ||
+    if (!store_check(config, &error) || !access_read(&access, &error) ||
+        !access_hand_down(&access, &error) ||
         !secret_hand_down(&launch.config.postgres, CONFIG_POSTGRES, &error) ||
         !settle_memory(&launch.config, &error) || !launch_find_home(&launch, &error) ||
         !launch_find_programs(&error) || !launch_open_data_dir(&launch, &error) ||

@@ -3,6 +3,7 @@
 
 #include "json.h"
 #include "places.h"
+#include "postgres.h"
 #include "symbols.h"
 
 #include <math.h>
@@ -18,8 +19,17 @@ enum {
     SYMBOLS_UNUSED_MAX = 1 << 14 /* texts that may be kept of events that were refused */
 };
 
+bool store_check(const struct config *config, struct error *error)
+{
+    const struct secret *uri = &config->postgres;
+    const char *variable = uri->from_file ? CONFIG_POSTGRES "_FILE" : CONFIG_POSTGRES;
+    return uri->length == 0 || postgres_check_uri(uri->text, variable, error);
+}
+
 struct store *store_open(const struct config *config, struct error *error)
 {
+    if (!store_check(config, error))
+        return NULL;
     return config->postgres.length > 0 ? store_postgres_open(config, error)
                                        : store_files_open(config, error);
 }

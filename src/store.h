@@ -21,6 +21,10 @@
 
 struct store;
 
+/* Can there be a store with these settings, as far as can be told without looking for it? What
+ * store_open begins with. ERROR_UNUSABLE names the variable that will not do. */
+bool store_check(const struct config *config, struct error *error);
+
 /* `config` must outlive the store. Fails with ERROR_FULL on a read-only volume. */
 struct store *store_open(const struct config *config, struct error *error);
 void store_close(struct store *store); /* NULL is fine */
