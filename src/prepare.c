@@ -77,7 +77,7 @@ bool prepare_run(const struct config *config, struct error *error)
     unready_tell(config->data_dir, later ? error->text : NULL);
     if (later) {
         /* the service says 503 until the database is there, and looks for it */
-        fprintf(stderr, "trendline: warning: %s\n", error->text);
+        fprintf(stderr, "trendline: warning: %s%s\n", error->text, error->detail);
         ok = true;
     }
     store_unlock(store);
