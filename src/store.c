@@ -79,6 +79,23 @@ bool store_keep_settings(struct store *store, struct error *error)
     return store->methods->keep_settings(store, error);
 }
 
+void store_limit_waits(struct store *store, int64_t ms)
+{
+    if (store->methods->limit_waits)
+        store->methods->limit_waits(store, ms);
+}
+
+bool store_may_try(const struct store *store, struct error *error)
+{
+    return !store->methods->may_try || store->methods->may_try(store, error);
+}
+
+bool store_has_news(struct store *store, bool *news, struct error *error)
+{
+    *news = true;
+    return !store->methods->has_news || store->methods->has_news(store, news, error);
+}
+
 bool store_catch_up(struct store *store, struct error *error)
 {
     return store->methods->catch_up(store, error);

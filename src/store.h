@@ -37,6 +37,16 @@ bool store_wait_lock(struct store *store, struct error *error);
  * come back in some milliseconds, or nobody else can ever write. */
 bool store_unlock(struct store *store);
 
+/* How long all that follows may wait for a database, all waits together, until this is called
+ * again: what is not had by then is ERROR_BUSY. Without limit at first. */
+void store_limit_waits(struct store *store, int64_t ms);
+
+/* Both need no lock: to be called before it is asked for, so that nobody has to wait for who waits
+ * for a database. False while a failure is so fresh that nothing is tried: */
+bool store_may_try(const struct store *store, struct error *error);
+/* Whether catching up would bring anything; asks the database. */
+bool store_has_news(struct store *store, bool *news, struct error *error);
+
 /* Learns what has been written since: the journal's new events, a new train file's sums, a new
  * model. An incomplete last batch in the journal is cut. After ERROR_DAMAGED nothing may be
  * written. */

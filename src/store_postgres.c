@@ -13,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUILD_TRIES = 20 /* replicas that build at the same time */ };
+enum {
+    BUILD_TRIES = 20,        /* replicas that build at the same time */
+    POOLER_TRIES = 8,        /* to find out that it gives us another session */
+    POOLER_PATIENCE_MS = 300 /* it may have no session left for a second client */
+};
 
 static const struct schema *postgres_event_schema(const struct store *base)
 {
@@ -23,6 +27,16 @@ static const struct schema *postgres_event_schema(const struct store *base)
 static int64_t postgres_events(const struct store *base)
 {
     return base->learnt;
+}
+
+static void limit_waits(struct store *base, int64_t ms)
+{
+    postgres_set_patience(((struct replica *)base)->postgres, ms);
+}
+
+static bool may_try(const struct store *base, struct error *error)
+{
+    return postgres_may_try(((const struct replica *)base)->postgres, error);
 }
 
 static bool postgres_unlock(struct store *base)
@@ -48,6 +62,31 @@ bool replica_ask(struct replica *store, const char *statement, int count, const 
 {
     postgres_queue(store->postgres, statement, count, values);
     return postgres_run(store->postgres, error);
+}
+
+bool replica_may_write(struct replica *store, struct error *error)
+{
+    if (store->may_write)
+        return true;
+    if (!replica_ask(store, SQL_HELD_UP, 0, NULL, error))
+        return false;
+    const char *event = postgres_text(store->postgres, 0, 0, 0);
+    store->may_write = !*event;
+    if (strcmp(event, "SyncRep") == 0)
+        return error_set(error, ERROR_BUSY,
+                         "the database waits for a synchronous standby: nothing can be stored "
+                         "until it is back, or synchronous_standby_names is changed");
+    return store->may_write ||
+           error_set(error, ERROR_BUSY,
+                     "the database does not end an earlier COMMIT (it waits for %.60s): nothing "
+                     "can be stored until it has",
+                     event);
+}
+
+bool replica_write(struct replica *store, const char *statement, int count,
+                   const char *const *values, struct error *error)
+{
+    return replica_may_write(store, error) && replica_ask(store, statement, count, values, error);
 }
 
 void replica_forget(struct replica *store)
@@ -84,22 +123,75 @@ static void compare_server(struct replica *store, const char *started)
     snprintf(store->server, sizeof store->server, "%s", started);
 }
 
+/* One event with a text that the encoding lacks would be refused by the database with all events
+ * beside it, again and again. SQL_ASCII lacks none: it takes bytes as they are. */
+static bool check_encoding(const char *database, const char *encoding, struct error *error)
+{
+    return strcmp(encoding, "UTF8") == 0 || strcmp(encoding, "SQL_ASCII") == 0 ||
+           error_set(error, ERROR_SYSTEM,
+                     "the database \"%.100s\" has the encoding %.40s, which cannot hold all texts: "
+                     "make one by CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0 "
+                     "and name it in " CONFIG_POSTGRES " (pg_dump and psql move what is there)",
+                     database, encoding);
+}
+
+/* Whether a pooler gives our session to others, too: then another client gets the very one that was
+ * ours; or, while it has a transaction open there, and many come and go, we get another one.
+ * Without an answer from either nothing is known against it. */
+static bool is_shared(struct replica *store, int64_t session)
+{
+    struct error error;
+    struct postgres *other = postgres_new(store->base.config->postgres.text, NULL, NULL);
+    if (!other)
+        return false;
+    postgres_set_patience(other, POOLER_PATIENCE_MS);
+    bool shared = false, connected = postgres_connect(other, &error);
+    if (connected) {
+        postgres_queue(other, "BEGIN", 0, NULL);
+        postgres_queue(other, SQL_SESSION_NUMBER, 0, NULL);
+        connected = postgres_run(other, &error);
+        shared = connected && postgres_number(other, 1, 0, 0) == session;
+    }
+    for (int tries = 0; connected && !shared && tries < POOLER_TRIES; tries++) {
+        if (!replica_ask(store, SQL_SESSION_NUMBER, 0, NULL, &error))
+            break;
+        shared = postgres_number(store->postgres, 0, 0, 0) != session;
+    }
+    postgres_free(other);
+    return shared;
+}
+
+/* Before anything is changed in the session: it may be somebody else's in a moment. */
+static bool check_session(struct replica *store, bool *has_tables, struct error *error)
+{
+    struct postgres *postgres = store->postgres;
+    postgres_queue(postgres, SQL_SERVER, 0, NULL);
+    postgres_queue(postgres, SQL_HAS_META, 0, NULL);
+    if (!postgres_run(postgres, error) ||
+        !check_encoding(postgres_text(postgres, 0, 0, 2), postgres_text(postgres, 0, 0, 3), error))
+        return false;
+    compare_server(store, postgres_text(postgres, 0, 0, 0));
+    *has_tables = *postgres_text(postgres, 1, 0, 0) == 't';
+    int64_t session = postgres_number(postgres, 0, 0, 1);
+    store->pooled = session == postgres_session(postgres) ? 0 : session;
+    return !store->pooled || !is_shared(store, session) ||
+           error_set(error, ERROR_BUSY, POSTGRES_POOLED_TEXT);
+}
+
 static bool tables_version(struct replica *store, int64_t *version, struct error *error)
 {
     struct postgres *postgres = store->postgres;
+    bool has_tables;
     *version = 0;
+    if (!check_session(store, &has_tables, error))
+        return false;
     postgres_queue(postgres, SQL_SESSION, 0, NULL);
-    postgres_queue(postgres, SQL_HAS_META, 0, NULL);
-    postgres_queue(postgres, SQL_SERVER, 0, NULL);
+    if (has_tables)
+        postgres_queue(postgres, SQL_META, 0, NULL);
     if (!postgres_run(postgres, error))
         return false;
-    compare_server(store, postgres_text(postgres, 2, 0, 0));
-    if (*postgres_text(postgres, 1, 0, 0) != 't')
-        return true;
-    postgres_queue(postgres, SQL_META, 0, NULL);
-    if (!postgres_run(postgres, error))
-        return false;
-    *version = postgres_number(postgres, 0, 0, 0);
+    if (has_tables)
+        *version = postgres_number(postgres, 1, 0, 0);
     return true;
 }
 
@@ -108,13 +200,14 @@ static bool prepare_session(struct postgres *postgres, void *context, struct err
     struct replica *store = context;
     int64_t version, ours = strtoll(SQL_VERSION, NULL, 10);
     store->writer = 0;
+    store->may_write = false;
     if (!tables_version(store, &version, error))
         return false;
     if (version > ours)
         return error_set(error, ERROR_BUSY,
                          "the database has tables of version %lld, this program knows version %lld",
                          (long long)version, (long long)ours);
-    return version == ours || migrate(postgres, error);
+    return version == ours || (replica_may_write(store, error) && migrate(postgres, error));
 }
 
 /* ------------------------------------------------------------------ open, close */
@@ -150,7 +243,7 @@ static bool postgres_set_train(struct store *base, struct snapshot *train, struc
         snapshot_format(train, &text);
         const char *values[] = {replica_text(&text)};
         bool ok =
-            values[0] ? replica_ask(store, SQL_SET_TRAIN, 1, values, error) : error_memory(error);
+            values[0] ? replica_write(store, SQL_SET_TRAIN, 1, values, error) : error_memory(error);
         buffer_free(&text);
         if (!ok)
             return false;
@@ -200,7 +293,8 @@ static bool postgres_save_maps(struct store *base, const struct schema *schema,
     struct buffer text = {0};
     store_write_maps(schema, maps, &text);
     const char *values[] = {replica_text(&text)};
-    bool ok = values[0] ? replica_ask(store, SQL_ADD_TERMS, 1, values, error) : error_memory(error);
+    bool ok =
+        values[0] ? replica_write(store, SQL_ADD_TERMS, 1, values, error) : error_memory(error);
     buffer_free(&text);
     return ok;
 }
@@ -213,7 +307,8 @@ static bool add_version(struct replica *store, const struct model *model, bool *
     model_write(model, &text);
     const char *values[] = {replica_integer(model->version, version),
                             replica_integer(model->events, events), replica_text(&text)};
-    bool ok = values[2] ? replica_ask(store, SQL_ADD_MODEL, 3, values, error) : error_memory(error);
+    bool ok =
+        values[2] ? replica_write(store, SQL_ADD_MODEL, 3, values, error) : error_memory(error);
     buffer_free(&text);
     *taken = ok && postgres_rows(store->postgres, 0) == 0;
     return ok;
@@ -274,6 +369,9 @@ static bool postgres_keep_settings(struct store *base, struct error *error)
 
 static const struct store_methods methods = {.close = postgres_close,
                                              .unlock = postgres_unlock,
+                                             .limit_waits = limit_waits,
+                                             .may_try = may_try,
+                                             .has_news = postgres_has_news,
                                              .catch_up = postgres_catch_up,
                                              .claim_settings = postgres_claim_settings,
                                              .keep_settings = postgres_keep_settings,

@@ -216,8 +216,14 @@ static bool look(struct replica *store, int64_t *version, int64_t *revision, str
     postgres_queue(postgres, SQL_VERSIONS, 0, NULL);
     postgres_queue(postgres, SQL_TRAINED, 0, NULL);
     postgres_queue(postgres, SQL_HEADS, 0, NULL);
+    if (store->pooled)
+        postgres_queue(postgres, SQL_SESSION_NUMBER, 0, NULL);
     if (!postgres_run(postgres, error))
         return false;
+    if (store->pooled && postgres_number(postgres, 3, 0, 0) != store->pooled) {
+        postgres_drop(postgres);
+        return error_set(error, ERROR_BUSY, POSTGRES_POOLED_TEXT);
+    }
     *version = postgres_number(postgres, 0, 0, 0);
     *revision = postgres_number(postgres, 1, 0, 0);
     for (size_t i = 0; i < postgres_rows(postgres, 2); i++) {
@@ -226,6 +232,48 @@ static bool look(struct replica *store, int64_t *version, int64_t *revision, str
         buffer_append(heads, &head, sizeof head);
     }
     return !heads->failed || error_memory(error);
+}
+
+static bool is_behind(struct replica *store, const struct buffer *heads)
+{
+    const struct position *head = (const struct position *)heads->data;
+    size_t count = heads->length / sizeof *head;
+    for (size_t i = 0; i < count; i++) {
+        const int64_t *number = replica_position(store, head[i].writer);
+        if (!number || *number != head[i].number)
+            return true;
+    }
+    return false;
+}
+
+/* Also whether predict's file is not what it should be: it may have been lost. */
+static bool is_outdated(struct replica *store, int64_t version)
+{
+    struct error none;
+    model_file_refresh(&store->base.model, &none);
+    const struct model *model = store->base.model.model;
+    if (version == 0)
+        return false;
+    return !model || model->version != version ||
+           (store->base.config->learn_online && model->events != store->base.learnt);
+}
+
+bool postgres_has_news(struct store *base, bool *news, struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    struct buffer heads = {0};
+    int64_t version, revision;
+    if (!postgres_connect(store->postgres, error))
+        return false;
+    if (!store->loaded) {
+        *news = true;
+        return true;
+    }
+    bool ok = look(store, &version, &revision, &heads, error);
+    *news = ok && (revision != store->revision || is_behind(store, &heads) ||
+                   is_outdated(store, version));
+    buffer_free(&heads);
+    return ok;
 }
 
 static bool refresh_train(struct replica *store, int64_t revision, struct error *error)
@@ -333,7 +381,7 @@ bool postgres_snapshot(struct store *base, struct error *error)
     const char *values[] = {replica_integer(store->base.learnt, events), replica_text(&writers),
                             replica_text(&numbers), replica_text(&text)};
     bool ok = values[1] && values[2] && values[3]
-                  ? replica_ask(store, SQL_SET_MOMENTS, 4, values, error)
+                  ? replica_write(store, SQL_SET_MOMENTS, 4, values, error)
                   : error_memory(error);
     buffer_free(&writers);
     buffer_free(&numbers);

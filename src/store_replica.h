@@ -41,6 +41,8 @@ struct replica {
 
     /* the session's */
     char server[SERVER_MAX]; /* when its server was started */
+    int64_t pooled;          /* its number, where a pooler lies between; 0: none does */
+    bool may_write;          /* no session before it is held up */
     int64_t writer;          /* 0: none yet */
     int64_t number;          /* of its last event */
 
@@ -58,6 +60,11 @@ const char *replica_text(struct buffer *buffer);
 /* Runs one statement alone. */
 bool replica_ask(struct replica *store, const char *statement, int count, const char *const *values,
                  struct error *error);
+/* The same for what stores something. A session must not begin to as long as an earlier one waits
+ * in its COMMIT, or all connections of the server would come to wait there, one after the other. */
+bool replica_may_write(struct replica *store, struct error *error);
+bool replica_write(struct replica *store, const char *statement, int count,
+                   const char *const *values, struct error *error);
 /* What was learnt, so that the next catch-up begins anew. */
 void replica_forget(struct replica *store);
 
@@ -70,6 +77,7 @@ bool replica_learn_tail(struct replica *store, struct position head, struct erro
 /* Learns everything: events, train file, model. */
 bool replica_learn_news(struct replica *store, struct error *error);
 
+bool postgres_has_news(struct store *base, bool *news, struct error *error);
 bool postgres_catch_up(struct store *base, struct error *error);
 bool postgres_snapshot(struct store *base, struct error *error);
 bool postgres_visit(struct store *base, store_visitor *visit, void *context, struct error *error);
