@@ -189,7 +189,8 @@ static bool wait_for(struct postgres *postgres, short events)
         left = postgres->patience;
     bool ready = socket.fd >= 0 && left > 0 && poll(&socket, 1, (int)left) > 0;
     int64_t waited = clock_ms() - began;
-    postgres->patience -= waited > GRACE_MS ? waited - GRACE_MS : 0;
+    if (!ready || waited > GRACE_MS)
+        postgres->patience -= ready ? waited - GRACE_MS : waited;
     return ready;
 }
 

@@ -135,30 +135,49 @@ static bool check_encoding(const char *database, const char *encoding, struct er
                      database, encoding);
 }
 
-/* Whether a pooler gives our session to others, too: then another client gets the very one that was
- * ours; or, while it has a transaction open there, and many come and go, we get another one.
- * Without an answer from either nothing is known against it. */
-static bool is_shared(struct replica *store, int64_t session)
+/* Whether we are in another session now. */
+static bool has_moved(struct replica *store, int64_t session, bool *moved, struct error *error)
 {
-    struct error error;
+    if (!replica_ask(store, SQL_SESSION_NUMBER, 0, NULL, error))
+        return false;
+    *moved = postgres_number(store->postgres, 0, 0, 0) != session;
+    return true;
+}
+
+/* Whether a pooler gives our session to others, too: then another client gets the very one that was
+ * ours; or, while it has a transaction open there, and many come and go, we get another one. Where
+ * it has no session for another client nothing is known against it. */
+static bool find_shared(struct replica *store, int64_t session, bool *shared, struct error *error)
+{
+    bool ok = true;
+    struct error none;
     struct postgres *other = postgres_new(store->base.config->postgres.text, NULL, NULL);
     if (!other)
-        return false;
+        return error_memory(error);
     postgres_set_patience(other, POOLER_PATIENCE_MS);
-    bool shared = false, connected = postgres_connect(other, &error);
+    bool connected = postgres_connect(other, &none);
     if (connected) {
         postgres_queue(other, "BEGIN", 0, NULL);
         postgres_queue(other, SQL_SESSION_NUMBER, 0, NULL);
-        connected = postgres_run(other, &error);
-        shared = connected && postgres_number(other, 1, 0, 0) == session;
+        connected = postgres_run(other, &none);
+        *shared = connected && postgres_number(other, 1, 0, 0) == session;
     }
-    for (int tries = 0; connected && !shared && tries < POOLER_TRIES; tries++) {
-        if (!replica_ask(store, SQL_SESSION_NUMBER, 0, NULL, &error))
-            break;
-        shared = postgres_number(store->postgres, 0, 0, 0) != session;
+    for (int tries = 0; ok && connected && !*shared && tries < POOLER_TRIES; tries++)
+        ok = has_moved(store, session, shared, error);
+    if (connected) {
+        postgres_queue(other, "ROLLBACK", 0, NULL); /* else the pooler would drop the session */
+        postgres_run(other, &none);
     }
     postgres_free(other);
-    return shared;
+    return ok;
+}
+
+static bool check_pooler(struct replica *store, int64_t session, struct error *error)
+{
+    bool shared = false;
+    store->pooled = session == postgres_session(store->postgres) ? 0 : session;
+    return !store->pooled || (find_shared(store, session, &shared, error) &&
+                              (!shared || error_set(error, ERROR_BUSY, POSTGRES_POOLED_TEXT)));
 }
 
 /* Before anything is changed in the session: it may be somebody else's in a moment. */
@@ -172,10 +191,7 @@ static bool check_session(struct replica *store, bool *has_tables, struct error 
         return false;
     compare_server(store, postgres_text(postgres, 0, 0, 0));
     *has_tables = *postgres_text(postgres, 1, 0, 0) == 't';
-    int64_t session = postgres_number(postgres, 0, 0, 1);
-    store->pooled = session == postgres_session(postgres) ? 0 : session;
-    return !store->pooled || !is_shared(store, session) ||
-           error_set(error, ERROR_BUSY, POSTGRES_POOLED_TEXT);
+    return check_pooler(store, postgres_number(postgres, 0, 0, 1), error);
 }
 
 static bool tables_version(struct replica *store, int64_t *version, struct error *error)
