@@ -1,5 +1,6 @@
 #include "error.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@ __attribute__((format(printf, 3, 0))) static void
 set_text(struct error *error, enum error_kind kind, const char *format, va_list arguments)
 {
     error->kind = kind;
+    error->detail[0] = '\0';
     vsnprintf(error->text, sizeof error->text, format, arguments);
 }
 
@@ -48,6 +50,17 @@ bool error_errno(struct error *error, const char *format, ...)
     size_t used = strlen(error->text);
     snprintf(error->text + used, sizeof error->text - used, ": %s", strerror(number));
     return false;
+}
+
+void error_add_detail(struct error *error, const char *detail)
+{
+    size_t length = strlen(detail);
+    while (length > 0 && iscntrl((unsigned char)detail[length - 1]))
+        length--;
+    snprintf(error->detail, sizeof error->detail, " (%.*s)", (int)length, detail);
+    for (char *at = error->detail; *at; at++)
+        if (iscntrl((unsigned char)*at))
+            *at = ' ';
 }
 
 bool error_memory(struct error *error)

@@ -27,11 +27,12 @@ enum error_kind {
     ERROR_SYSTEM      /* a system call failed for another reason */
 };
 
-enum { ERROR_TEXT_MAX = 512 };
+enum { ERROR_TEXT_MAX = 512, ERROR_DETAIL_MAX = 300 };
 
 struct error {
     enum error_kind kind;
-    char text[ERROR_TEXT_MAX]; /* one sentence without a newline, cut if longer */
+    char text[ERROR_TEXT_MAX];     /* one sentence without a newline, cut if longer */
+    char detail[ERROR_DETAIL_MAX]; /* what a log may have behind it, but no client; often "" */
 };
 
 /* Fills `error` and returns false, so that `return error_set(…)` reads well. */
@@ -44,6 +45,9 @@ bool error_set(struct error *error, enum error_kind kind, const char *format, ..
  */
 bool error_errno(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Adds what only the log may say, in the words of others: control characters become spaces. */
+void error_add_detail(struct error *error, const char *detail);
 
 /* "out of memory" as ERROR_BUSY. */
 bool error_memory(struct error *error);

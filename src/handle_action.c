@@ -383,6 +383,15 @@ static void expire(struct action *action)
         store_unlock(action->store); /* and leave the place in the queue */
 }
 
+static int64_t longest_wait(const struct action *action)
+{
+    int64_t now = clock_ms(), longest = 0;
+    for (const struct action_request *pending = action->first; pending; pending = pending->next)
+        if (now - pending->waiting_since > longest)
+            longest = now - pending->waiting_since;
+    return longest;
+}
+
 /* When to come back without a request to work on. */
 static int time_to_retry(const struct action *action)
 {
@@ -421,6 +430,11 @@ static int turn(void *context)
         finish_all(action, &error);
         return -1;
     }
+    if (!store_may_try(action->store, &error)) {
+        store_unlock(action->store); /* and leave the place in the queue */
+        finish_all(action, &error);
+        return time_to_retry(action);
+    }
     switch (store_lock(action->store, &error)) {
     case LOCK_WAIT:
         expire(action);
@@ -431,6 +445,7 @@ static int turn(void *context)
     case LOCK_HELD:
         break;
     }
+    store_limit_waits(action->store, REQUEST_PATIENCE_MS - longest_wait(action));
     bool ok = run_batch(action, &error);
     action->unsettled = !store_unlock(action->store);
     if (ok)

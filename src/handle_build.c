@@ -22,7 +22,7 @@ struct build {
     struct store *store; /* NULL until it can be opened */
     bool ahead;          /* it has learnt what there was at the start */
     struct waiting *first, **last;
-    int64_t since; /* when the first began to wait for the lock; 0: it has not yet */
+    int64_t since; /* when the first began to wait, for database or lock; 0: it has not yet */
     bool train_read;
     struct snapshot train;
     enum train_news news;
@@ -102,10 +102,21 @@ static bool open_store(struct build *build, struct error *error)
 
 enum progress { DONE, WAIT, AGAIN };
 
+/* A database that does not answer is found out before others have to wait for our lock. */
+static bool begin_waiting(struct build *build, struct error *error)
+{
+    bool ignored;
+    build->since = clock_ms();
+    store_limit_waits(build->store, REQUEST_PATIENCE_MS);
+    return store_has_news(build->store, &ignored, error);
+}
+
 /* Takes the first request as far as it goes without waiting. */
 static enum progress advance(struct build *build, struct error *error)
 {
     if (!open_store(build, error))
+        return DONE;
+    if (build->since == 0 && !begin_waiting(build, error))
         return DONE;
     switch (store_lock(build->store, error)) {
     case LOCK_WAIT:
@@ -115,6 +126,7 @@ static enum progress advance(struct build *build, struct error *error)
     case LOCK_HELD:
         break;
     }
+    store_limit_waits(build->store, REQUEST_PATIENCE_MS - (clock_ms() - build->since));
     if (!store_catch_up(build->store, error)) {
         store_unlock(build->store);
         return DONE;
@@ -145,7 +157,6 @@ static int turn(void *context)
             continue;
         }
         if (progress == WAIT) {
-            build->since = build->since ? build->since : clock_ms();
             if (clock_ms() - build->since < LOCK_PATIENCE_MS)
                 return POLL_MS;
             store_unlock(build->store);

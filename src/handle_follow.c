@@ -5,6 +5,7 @@
 #include "handler.h"
 #include "learn.h"
 #include "store.h"
+#include "unready.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +20,23 @@ enum {
 struct follow {
     const struct config *config;
     struct store *store; /* NULL until it can be opened */
+    bool has_news;       /* they are to be taken when the lock is had */
     struct response response;
+    bool has_said;
     int64_t next_look;   /* by clock_ms */
     struct error said;   /* the trouble that was told last; ERROR_NONE: none since it went well */
     struct error unkept; /* why the sums were not kept, as it was told last */
 };
+
+/* Whether it is worth the lock, which action must not have to wait for while we wait for the
+ * database. */
+static bool find_news(struct follow *follow, struct error *error)
+{
+    if (!follow->store && !(follow->store = store_open(follow->config, error)))
+        return false;
+    return follow->has_news || (store_has_news(follow->store, &follow->has_news, error) &&
+                                (!follow->has_news || store_learn_ahead(follow->store, error)));
+}
 
 static bool take_news(struct follow *follow, struct error *error)
 {
@@ -31,31 +44,36 @@ static bool take_news(struct follow *follow, struct error *error)
            learn_update(follow->store, follow->config, error);
 }
 
-/* Once for each trouble, however long it lasts. */
+/* Once for each trouble, however long it lasts; predict has to know it where it has no model. */
 static void tell(struct follow *follow, const struct error *error)
 {
-    if (follow->said.kind == ERROR_NONE)
-        fprintf(stderr, "follow: %s\n", error->text);
+    if (follow->has_said && strcmp(follow->said.text, error->text) == 0)
+        return;
+    if (error->kind != ERROR_NONE)
+        fprintf(stderr, "follow: %s%s\n", error->text, error->detail);
+    unready_tell(follow->config->data_dir, error->kind != ERROR_NONE ? error->text : NULL);
     follow->said = *error;
+    follow->has_said = true;
 }
 
 /* False: the lock is to be tried again. */
 static bool look(struct follow *follow)
 {
-    struct error error;
+    struct error error = {.kind = ERROR_NONE};
     enum lock_result lock = LOCK_ERROR;
-    if ((follow->store || (follow->store = store_open(follow->config, &error))) &&
-        store_learn_ahead(follow->store, &error))
+    bool ok = find_news(follow, &error);
+    if (ok && follow->has_news) {
         lock = store_lock(follow->store, &error);
-    if (lock == LOCK_WAIT)
-        return false;
-    bool ok = lock == LOCK_HELD && take_news(follow, &error);
+        if (lock == LOCK_WAIT)
+            return false;
+        follow->has_news = false;
+        ok = lock == LOCK_HELD && take_news(follow, &error);
+    }
     if (lock == LOCK_HELD)
         store_unlock(follow->store);
-    if (!ok)
-        tell(follow, &error);
-    else
-        follow->said.kind = ERROR_NONE;
+    if (ok)
+        error = (struct error){.kind = ERROR_NONE};
+    tell(follow, &error);
     return true;
 }
 

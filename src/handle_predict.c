@@ -8,6 +8,7 @@
 #include "json.h"
 #include "model_file.h"
 #include "number.h"
+#include "unready.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -476,8 +477,11 @@ static bool refresh(struct predict *predict, struct error *error)
 {
     if (predict->looked)
         return true;
-    if (!model_file_refresh(&predict->model, error))
+    if (!model_file_refresh(&predict->model, error)) {
+        if (error->kind == ERROR_NOT_READY)
+            unready_explain(predict->config->data_dir, error);
         return false;
+    }
     const struct model *model = predict->model.model;
     snprintf(predict->headers, sizeof predict->headers,
              "X-Model-Version: %lld\r\nX-Model-Events: %lld\r\n", (long long)model->version,

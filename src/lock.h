@@ -14,8 +14,9 @@
 #define LOCK_NAME      "lock"
 #define LOCK_TURN_NAME "lock.turn"
 
-/* How long a request waits for the lock before it is told to come again. */
-enum { LOCK_PATIENCE_MS = 1800 };
+/* How long a request waits for the lock before it is told to come again; and for all together that
+ * it may have to wait for. */
+enum { LOCK_PATIENCE_MS = 1800, REQUEST_PATIENCE_MS = 2000 };
 #define LOCK_BUSY_TEXT "another process holds the lock of the data directory; try again"
 
 struct lock {

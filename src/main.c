@@ -65,7 +65,7 @@ static int report(bool done, const struct error *error)
 {
     if (done)
         return EXIT_OK;
-    fprintf(stderr, "trendline: %s\n", error->text);
+    fprintf(stderr, "trendline: %s%s\n", error->text, error->detail);
     return EXIT_FAILED;
 }
 

@@ -17,12 +17,15 @@
 enum {
     PAUSE_MIN_MS = 100,
     PAUSE_MAX_MS = 5000,
-    REASON_MAX = 300,
+    GRACE_MS = 50, /* a wait up to this is the way to the database, not its silence */
     PREPARED_MAX = 64,
-    NAME_SIZE = 16,
+    NAME_SIZE = 40,
     SQLSTATE_SIZE = 6,
     REPLIES_MAX = 2 * POSTGRES_STATEMENTS_MAX
 };
+
+/* SQLSTATE: invalid_sql_statement_name */
+#define STATEMENT_UNKNOWN "26000"
 
 struct statement {
     const char *text;
@@ -35,11 +38,13 @@ struct postgres {
     char *uri;
     bool (*prepare)(struct postgres *, void *, struct error *);
     void *context;
-    PGconn *connection; /* NULL while there is none */
-    int64_t deadline;   /* of what is being done */
-    int64_t next_try;   /* no sooner is it tried to connect */
-    int64_t pause;      /* after the next failure */
-    size_t failures;    /* since the start */
+    PGconn *connection;   /* NULL while there is none */
+    int64_t deadline;     /* of what is being done */
+    int64_t patience;     /* ms: what is left of it */
+    int64_t next_try;     /* nothing is tried sooner */
+    int64_t pause;        /* after the next failure */
+    size_t failures;      /* since the start */
+    struct error trouble; /* the last failure, to be told as long as it pauses */
     struct statement queue[POSTGRES_STATEMENTS_MAX];
     PGresult *results[POSTGRES_STATEMENTS_MAX];
     size_t queued, count;         /* of statements; of results */
@@ -50,6 +55,66 @@ struct postgres {
     bool is_result[REPLIES_MAX]; /* of the replies to come; the others say that one is prepared */
     size_t reply_count, sync_count;
 };
+
+/* ------------------------------------------------------------------ the URI */
+
+static bool is_port(const char *text, size_t length)
+{
+    size_t digits = strspn(text, "0123456789");
+    long port = strtol(text, NULL, 10);
+    return length == 0 || (digits == length && length <= 5 && port > 0 && port <= UINT16_MAX);
+}
+
+/* One or, by commas, several; one that is empty is the usual one. */
+static bool are_ports(const char *list)
+{
+    for (size_t length;; list += length + 1) {
+        length = strcspn(list, ",");
+        if (!is_port(list, length))
+            return false;
+        if (!list[length])
+            return true;
+    }
+}
+
+/* Of a password with @ or / as it is libpq takes only a part for one, and the rest for host, port
+ * or database, which its messages then show. */
+static bool is_divided_well(const char *uri)
+{
+    const char *rest = strstr(uri, "://") + strlen("://");
+    const char *user_end = rest + strcspn(rest, "@/");
+    if (*user_end == '@')
+        rest = user_end + 1;
+    return !memchr(rest, '@', strcspn(rest, "?"));
+}
+
+static bool is_uri(const char *uri)
+{
+    char *trouble = NULL;
+    if (strncmp(uri, "postgresql://", 13) != 0 && strncmp(uri, "postgres://", 11) != 0)
+        return false;
+    PQconninfoOption *options = PQconninfoParse(uri, &trouble);
+    bool ok = options && is_divided_well(uri);
+    for (PQconninfoOption *option = options; option && option->keyword; option++)
+        if (option->val && strcmp(option->keyword, "port") == 0)
+            ok = ok && are_ports(option->val);
+    PQfreemem(trouble);
+    PQconninfoFree(options);
+    return ok;
+}
+
+bool postgres_check_uri(const char *uri, const char *variable, struct error *error)
+{
+    return is_uri(uri) ||
+           error_set(
+               error, ERROR_UNUSABLE,
+               "%s cannot be used: it must be a URI such as "
+               "postgresql://USER:PASSWORD@HOST:5432/DATABASE, and in USER and PASSWORD %% is "
+               "written %%25, @ %%40, / %%2F, : %%3A (percent-encoding)",
+               variable);
+}
+
+/* ------------------------------------------------------------------ connecting */
 
 struct postgres *postgres_new(const char *uri,
                               bool (*prepare)(struct postgres *, void *, struct error *),
@@ -63,7 +128,13 @@ struct postgres *postgres_new(const char *uri,
     postgres->prepare = prepare;
     postgres->context = context;
     postgres->pause = PAUSE_MIN_MS;
+    postgres->patience = INT64_MAX;
     return postgres;
+}
+
+void postgres_set_patience(struct postgres *postgres, int64_t ms)
+{
+    postgres->patience = ms;
 }
 
 static void clear_results(struct postgres *postgres)
@@ -92,25 +163,44 @@ void postgres_free(struct postgres *postgres)
     free(postgres);
 }
 
-/* The first line of libpq's message. A connection's own message may quote parts of the URI, so that
- * it is told only where it cannot: see connect_failed. */
-static bool failed(struct postgres *postgres, const char *what, const char *reason,
-                   struct error *error)
+static void begin_pause(struct postgres *postgres, const struct error *error)
 {
-    error_set(error, ERROR_BUSY, "%s: %.*s", what, (int)strcspn(reason, "\n"), reason);
+    postgres->trouble = *error;
+    postgres->next_try = clock_ms() + postgres->pause + rand() % (postgres->pause / 4);
+}
+
+static bool fail(struct postgres *postgres, const struct error *error)
+{
     postgres_drop(postgres);
     postgres->failures++;
-    postgres->next_try = clock_ms() + postgres->pause + rand() % (postgres->pause / 4);
+    begin_pause(postgres, error);
     postgres->pause = postgres->pause * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : postgres->pause * 2;
     return false;
 }
 
+/* Is there time for anything? If not, the connection is as good as before. */
+static bool begin_waits(struct postgres *postgres, struct error *error)
+{
+    postgres->deadline = clock_ms() + POSTGRES_PATIENCE_MS;
+    if (postgres->patience > GRACE_MS)
+        return true;
+    error_set(error, ERROR_BUSY, "the database takes too long: try again");
+    begin_pause(postgres, error);
+    return false;
+}
+
 /* Waits until the socket is ready for one of `events`. */
-static bool wait_for(const struct postgres *postgres, short events)
+static bool wait_for(struct postgres *postgres, short events)
 {
     struct pollfd socket = {.fd = PQsocket(postgres->connection), .events = events};
-    int64_t left = postgres->deadline - clock_ms();
-    return socket.fd >= 0 && left > 0 && poll(&socket, 1, (int)left) > 0;
+    int64_t began = clock_ms(), left = postgres->deadline - began;
+    if (left > postgres->patience)
+        left = postgres->patience;
+    bool ready = socket.fd >= 0 && left > 0 && poll(&socket, 1, (int)left) > 0;
+    int64_t waited = clock_ms() - began;
+    if (!ready || waited > GRACE_MS)
+        postgres->patience -= ready ? waited - GRACE_MS : waited;
+    return ready;
 }
 
 /* How long the other side of the connection has given no sign of life, where it has acknowledged
@@ -130,7 +220,7 @@ static bool wait_for_progress(struct postgres *postgres, short events)
     for (;;) {
         bool moved = wait_for(postgres, events);
         int64_t left = POSTGRES_PATIENCE_MS - (moved ? 0 : silence(postgres));
-        if (!moved && left <= 0)
+        if (!moved && (left <= 0 || postgres->patience <= 0))
             return false;
         postgres->deadline = clock_ms() + left;
         if (moved)
@@ -199,20 +289,6 @@ static PGconn *start_connecting(const struct postgres *postgres)
     return connection;
 }
 
-/* libpq's messages name host, user and database, and when it cannot parse the URI parts of that,
- * the password among them. */
-static const char *reason_of(const struct postgres *postgres)
-{
-    char *trouble = NULL;
-    PQconninfoOption *options = PQconninfoParse(postgres->uri, &trouble);
-    PQfreemem(trouble);
-    PQconninfoFree(options);
-    if (!options)
-        return "POSTGRES_URI is no URI of PostgreSQL";
-    const char *reason = PQerrorMessage(postgres->connection);
-    return *reason ? reason : "no answer in time";
-}
-
 /* A server that went away since has closed its end, which is known without asking it. */
 static bool is_connected(const struct postgres *postgres)
 {
@@ -231,31 +307,54 @@ static void ignore_notice(void *context, const char *message)
     (void)message;
 }
 
-bool postgres_connect(struct postgres *postgres, struct error *error)
+/* The reason is libpq's own words, which name host, user and database: not for clients. */
+static bool connect_failed(struct postgres *postgres, struct error *error)
 {
-    if (is_connected(postgres))
-        return true;
-    if (clock_ms() < postgres->next_try)
-        return error_set(error, ERROR_BUSY, "the database cannot be reached: try again");
+    const char *reason = PQerrorMessage(postgres->connection);
+    error_set(error, ERROR_BUSY, "the database cannot be reached: try again");
+    error_add_detail(error, *reason ? reason : "no answer in time");
+    return fail(postgres, error);
+}
+
+static bool make_connection(struct postgres *postgres, struct error *error)
+{
     postgres_drop(postgres);
-    postgres->deadline = clock_ms() + POSTGRES_PATIENCE_MS;
     postgres->connection = start_connecting(postgres);
     if (!postgres->connection)
         return error_memory(error);
-    if (PQstatus(postgres->connection) == CONNECTION_BAD || !finish_connecting(postgres)) {
-        char reason[REASON_MAX];
-        snprintf(reason, sizeof reason, "%s", reason_of(postgres));
-        return failed(postgres, "the database cannot be reached", reason, error);
-    }
+    if (PQstatus(postgres->connection) == CONNECTION_BAD || !finish_connecting(postgres))
+        return connect_failed(postgres, error);
     PQsetNoticeProcessor(postgres->connection, ignore_notice, NULL);
     PQsetnonblocking(postgres->connection, 1);
     PQenterPipelineMode(postgres->connection);
-    if (!postgres->prepare(postgres, postgres->context, error)) {
-        postgres_drop(postgres);
+    return true;
+}
+
+bool postgres_may_try(const struct postgres *postgres, struct error *error)
+{
+    if (clock_ms() >= postgres->next_try)
+        return true;
+    *error = postgres->trouble;
+    return false;
+}
+
+bool postgres_connect(struct postgres *postgres, struct error *error)
+{
+    if (!postgres_may_try(postgres, error))
         return false;
-    }
+    if (is_connected(postgres))
+        return true;
+    if (!begin_waits(postgres, error) || !make_connection(postgres, error))
+        return false;
+    if (postgres->prepare && !postgres->prepare(postgres, postgres->context, error))
+        return postgres->connection ? fail(postgres, error) : false;
     postgres->pause = PAUSE_MIN_MS;
     return true;
+}
+
+int64_t postgres_session(const struct postgres *postgres)
+{
+    return PQbackendPID(postgres->connection);
 }
 
 void postgres_queue(struct postgres *postgres, const char *text, int count,
@@ -284,9 +383,11 @@ static size_t place_of(const struct postgres *postgres, const char *text)
     return place;
 }
 
-static const char *name_of(size_t place, char name[static NAME_SIZE])
+/* Of this session only: behind a pooler another one's would be taken for it. */
+static const char *name_of(const struct postgres *postgres, size_t place,
+                           char name[static NAME_SIZE])
 {
-    snprintf(name, NAME_SIZE, "trendline_%zu", place);
+    snprintf(name, NAME_SIZE, "trendline_%d_%zu", PQbackendPID(postgres->connection), place);
     return name;
 }
 
@@ -300,7 +401,7 @@ static bool prepare(struct postgres *postgres, const char *text)
         return false;
     postgres->prepared[postgres->prepared_count++] = text;
     postgres->is_result[postgres->reply_count++] = false;
-    return PQsendPrepare(postgres->connection, name_of(place, name), text, 0, NULL) == 1;
+    return PQsendPrepare(postgres->connection, name_of(postgres, place, name), text, 0, NULL) == 1;
 }
 
 static bool sync_replies(struct postgres *postgres)
@@ -323,7 +424,7 @@ static bool prepare_queue(struct postgres *postgres)
 static bool send_statement(struct postgres *postgres, const struct statement *statement)
 {
     char name[NAME_SIZE];
-    name_of(place_of(postgres, statement->text), name);
+    name_of(postgres, place_of(postgres, statement->text), name);
     postgres->is_result[postgres->reply_count++] = !statement->is_unasked;
     return PQsendQueryPrepared(postgres->connection, name, statement->count, statement->values,
                                NULL, NULL, 0) == 1;
@@ -357,17 +458,29 @@ static PGresult *next_result(struct postgres *postgres, bool *lost)
     }
 }
 
-/* Takes the results up to the last sync's; the first error is kept in `reason`. */
-static bool receive(struct postgres *postgres, char reason[static REASON_MAX])
+/* Why a statement was not done, in the server's words. */
+static void tell_refusal(const struct postgres *postgres, const PGresult *result,
+                         struct error *error)
+{
+    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (strcmp(postgres->sqlstate, STATEMENT_UNKNOWN) == 0) /* we have prepared it in our session */
+        error_set(error, ERROR_BUSY, POSTGRES_POOLED_TEXT);
+    else
+        error_set(error, ERROR_BUSY, "the database did not do it: %.300s",
+                  primary ? primary : "it does not say why");
+}
+
+/* Takes the results up to the last sync's; the first error is kept. */
+static bool receive(struct postgres *postgres, struct error *error)
 {
     bool lost, ok = true;
     for (size_t reply = 0;;) {
         PGresult *result = next_result(postgres, &lost);
         if (lost || PQstatus(postgres->connection) != CONNECTION_OK) {
             PQclear(result);
-            snprintf(reason, REASON_MAX, "%s",
-                     "the connection was lost, or there was no answer in time");
-            return false;
+            return error_set(error, ERROR_BUSY,
+                             "the database did not do it: the connection was lost, or there was no "
+                             "answer in time");
         }
         if (!result)
             continue;
@@ -379,10 +492,9 @@ static bool receive(struct postgres *postgres, char reason[static REASON_MAX])
             continue;
         }
         if (status == PGRES_FATAL_ERROR && ok) {
-            const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
             const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
             snprintf(postgres->sqlstate, SQLSTATE_SIZE, "%s", sqlstate ? sqlstate : "");
-            snprintf(reason, REASON_MAX, "%s", primary ? primary : PQresultErrorMessage(result));
+            tell_refusal(postgres, result, error);
             ok = false;
         }
         if (ok && postgres->is_result[reply++])
@@ -394,13 +506,15 @@ static bool receive(struct postgres *postgres, char reason[static REASON_MAX])
 
 bool postgres_run(struct postgres *postgres, struct error *error)
 {
-    char reason[REASON_MAX] = "it could not be sent";
     clear_results(postgres);
     *postgres->sqlstate = '\0';
-    postgres->deadline = clock_ms() + POSTGRES_PATIENCE_MS;
-    bool ok = postgres->connection && send_queue(postgres) && receive(postgres, reason);
+    bool begun = begin_waits(postgres, error), ok = false;
+    if (begun && postgres->connection && send_queue(postgres))
+        ok = receive(postgres, error);
+    else if (begun)
+        error_set(error, ERROR_BUSY, "the database did not do it: it could not be sent");
     postgres->queued = 0;
-    return ok || failed(postgres, "the database did not do it", reason, error);
+    return ok || (begun && fail(postgres, error));
 }
 
 bool postgres_failed_by(const struct postgres *postgres, const char *sqlstate)

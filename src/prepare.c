@@ -3,6 +3,7 @@
 #include "learn.h"
 #include "model_file.h"
 #include "store.h"
+#include "unready.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -81,12 +82,15 @@ bool prepare_run(const struct config *config, struct error *error)
     struct store *store = store_open(config, error);
     if (!store)
         return error->kind == ERROR_FULL && prepare_read_only(NULL, config, error);
+    unready_tell(config->data_dir, "what is stored is still being read");
     bool ok = store_wait_lock(store, error) && prepare_store(store, config, error);
     if (!ok && error->kind == ERROR_FULL)
         ok = prepare_read_only(store, config, error);
-    if (!ok && config->postgres.length > 0 && error->kind == ERROR_BUSY) {
+    bool later = !ok && config->postgres.length > 0 && error->kind == ERROR_BUSY;
+    unready_tell(config->data_dir, later ? error->text : NULL);
+    if (later) {
         /* the service says 503 until the database is there, and looks for it */
-        fprintf(stderr, "trendline: warning: %s\n", error->text);
+        fprintf(stderr, "trendline: warning: %s%s\n", error->text, error->detail);
         ok = true;
     }
     store_unlock(store);

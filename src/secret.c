@@ -50,15 +50,27 @@ static size_t without_line_end(const struct buffer *content)
     return length;
 }
 
+/* The path is not shown: somebody may have put the secret itself there. */
+static bool refuse_file(const char *variable, const char *path, const char *why,
+                        struct error *error)
+{
+    const char *shown = strstr(why, path);
+    if (!shown) /* so long that it was cut */
+        return error_set(error, ERROR_UNUSABLE, "%s cannot be used: it must be the path of a file",
+                         variable);
+    return error_set(error, ERROR_UNUSABLE, "%s cannot be used: %.*sthe file%.200s", variable,
+                     (int)(shown - why), why, shown + strlen(path));
+}
+
 static bool read_from_file(struct secret *secret, const char *variable, const char *path,
                            struct error *error)
 {
     struct buffer content = {0};
     struct error why;
     bool read = file_read(path, SECRET_MAX + 2, &content, &why);
-    bool taken =
-        read ? take(secret, variable, content.data, without_line_end(&content), error)
-             : error_set(error, ERROR_UNUSABLE, "%s cannot be used: %.400s", variable, why.text);
+    bool taken = read ? take(secret, variable, content.data, without_line_end(&content), error)
+                      : refuse_file(variable, path, why.text, error);
+    secret->from_file = taken;
     if (content.data)
         explicit_bzero(content.data, content.length);
     buffer_free(&content);

@@ -1,5 +1,5 @@
 /* Secrets from the environment: NAME has the secret itself, or NAME_FILE the path of a file with
- * it. What an error says never shows one. */
+ * it. What an error says never shows one, nor the path, which somebody may have taken for it. */
 #ifndef TRENDLINE_SECRET_H
 #define TRENDLINE_SECRET_H
 
@@ -12,6 +12,7 @@ enum { SECRET_MAX = 512 };
 
 struct secret {
     size_t length;             /* 0: none is set */
+    bool from_file;            /* it was NAME_FILE that was set */
     char text[SECRET_MAX + 1]; /* filled up with zeros */
 };
 

@@ -5,6 +5,7 @@
 #include "launch.h"
 #include "sandbox.h"
 #include "settings_file.h"
+#include "store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,10 +40,12 @@ static unsigned long long mount_of(const char *path)
     return status.stx_mnt_id;
 }
 
+/* In a database they do not. */
 static void warn_without_volume(const struct config *config)
 {
     unsigned long long root = mount_of("/");
-    if (in_container() && root != 0 && mount_of(config->data_dir) == root)
+    if (config->postgres.length == 0 && in_container() && root != 0 &&
+        mount_of(config->data_dir) == root)
         fprintf(stderr,
                 "trendline: warning: no volume is mounted on DATA_DIR=%s: the data die with this "
                 "container\n",
@@ -147,7 +150,8 @@ int serve(const struct config *config)
     struct access access;
     struct error error;
     append_to_logs();
-    if (!access_read(&access, &error) || !access_hand_down(&access, &error) ||
+    if (!store_check(config, &error) || !access_read(&access, &error) ||
+        !access_hand_down(&access, &error) ||
         !secret_hand_down(&launch.config.postgres, CONFIG_POSTGRES, &error) ||
         !settle_memory(&launch.config, &error) || !launch_find_home(&launch, &error) ||
         !launch_find_programs(&error) || !launch_open_data_dir(&launch, &error) ||

@@ -3,6 +3,7 @@
 
 #include "json.h"
 #include "places.h"
+#include "postgres.h"
 #include "symbols.h"
 
 #include <math.h>
@@ -18,8 +19,17 @@ enum {
     SYMBOLS_UNUSED_MAX = 1 << 14 /* texts that may be kept of events that were refused */
 };
 
+bool store_check(const struct config *config, struct error *error)
+{
+    const struct secret *uri = &config->postgres;
+    const char *variable = uri->from_file ? CONFIG_POSTGRES "_FILE" : CONFIG_POSTGRES;
+    return uri->length == 0 || postgres_check_uri(uri->text, variable, error);
+}
+
 struct store *store_open(const struct config *config, struct error *error)
 {
+    if (!store_check(config, error))
+        return NULL;
     return config->postgres.length > 0 ? store_postgres_open(config, error)
                                        : store_files_open(config, error);
 }
@@ -67,6 +77,23 @@ bool store_claim_settings(struct store *store, enum settings_result *was, struct
 bool store_keep_settings(struct store *store, struct error *error)
 {
     return store->methods->keep_settings(store, error);
+}
+
+void store_limit_waits(struct store *store, int64_t ms)
+{
+    if (store->methods->limit_waits)
+        store->methods->limit_waits(store, ms);
+}
+
+bool store_may_try(const struct store *store, struct error *error)
+{
+    return !store->methods->may_try || store->methods->may_try(store, error);
+}
+
+bool store_has_news(struct store *store, bool *news, struct error *error)
+{
+    *news = true;
+    return !store->methods->has_news || store->methods->has_news(store, news, error);
 }
 
 bool store_learn_ahead(struct store *store, struct error *error)

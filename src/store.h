@@ -21,6 +21,10 @@
 
 struct store;
 
+/* Can there be a store with these settings, as far as can be told without looking for it? What
+ * store_open begins with. ERROR_UNUSABLE names the variable that will not do. */
+bool store_check(const struct config *config, struct error *error);
+
 /* `config` must outlive the store. Fails with ERROR_FULL on a read-only volume. */
 struct store *store_open(const struct config *config, struct error *error);
 void store_close(struct store *store); /* NULL is fine */
@@ -33,6 +37,15 @@ bool store_wait_lock(struct store *store, struct error *error);
  * come back in some milliseconds, or nobody else can ever write. */
 bool store_unlock(struct store *store);
 
+/* How long all that follows may wait for a database, all waits together, until this is called
+ * again: what is not had by then is ERROR_BUSY. Without limit at first. */
+void store_limit_waits(struct store *store, int64_t ms);
+
+/* Both need no lock: to be called before it is asked for, so that nobody has to wait for who waits
+ * for a database. False while a failure is so fresh that nothing is tried: */
+bool store_may_try(const struct store *store, struct error *error);
+/* Whether catching up would bring anything; asks the database. */
+bool store_has_news(struct store *store, bool *news, struct error *error);
 /* Before the lock is asked for: learns what may be much, so that nobody waits for the lock
  * meanwhile. Nothing depends on it. */
 bool store_learn_ahead(struct store *store, struct error *error);

@@ -10,6 +10,9 @@
 struct store_methods {
     void (*close)(struct store *store); /* not NULL */
     bool (*unlock)(struct store *store);
+    void (*limit_waits)(struct store *store, int64_t ms); /* NULL: nothing is waited for */
+    bool (*may_try)(const struct store *store, struct error *error);        /* NULL: at any time */
+    bool (*has_news)(struct store *store, bool *news, struct error *error); /* NULL: of no use */
     bool (*learn_ahead)(struct store *store, struct error *error); /* NULL: nothing takes long */
     bool (*catch_up)(struct store *store, struct error *error);
     bool (*claim_settings)(struct store *store, enum settings_result *was, struct error *error);

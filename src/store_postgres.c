@@ -14,7 +14,11 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { BUILD_TRIES = 20 /* replicas that build at the same time */ };
+enum {
+    BUILD_TRIES = 20,        /* replicas that build at the same time */
+    POOLER_TRIES = 8,        /* to find out that it gives us another session */
+    POOLER_PATIENCE_MS = 300 /* it may have no session left for a second client */
+};
 
 static const struct schema *postgres_event_schema(const struct store *base)
 {
@@ -24,6 +28,16 @@ static const struct schema *postgres_event_schema(const struct store *base)
 static int64_t postgres_events(const struct store *base)
 {
     return base->learnt;
+}
+
+static void limit_waits(struct store *base, int64_t ms)
+{
+    postgres_set_patience(((struct replica *)base)->postgres, ms);
+}
+
+static bool may_try(const struct store *base, struct error *error)
+{
+    return postgres_may_try(((const struct replica *)base)->postgres, error);
 }
 
 static bool postgres_unlock(struct store *base)
@@ -49,6 +63,31 @@ bool replica_ask(struct replica *store, const char *statement, int count, const 
 {
     postgres_queue(store->postgres, statement, count, values);
     return postgres_run(store->postgres, error);
+}
+
+bool replica_may_write(struct replica *store, struct error *error)
+{
+    if (store->may_write)
+        return true;
+    if (!replica_ask(store, SQL_HELD_UP, 0, NULL, error))
+        return false;
+    const char *event = postgres_text(store->postgres, 0, 0, 0);
+    store->may_write = !*event;
+    if (strcmp(event, "SyncRep") == 0)
+        return error_set(error, ERROR_BUSY,
+                         "the database waits for a synchronous standby: nothing can be stored "
+                         "until it is back, or synchronous_standby_names is changed");
+    return store->may_write ||
+           error_set(error, ERROR_BUSY,
+                     "the database does not end an earlier COMMIT (it waits for %.60s): nothing "
+                     "can be stored until it has",
+                     event);
+}
+
+bool replica_write(struct replica *store, const char *statement, int count,
+                   const char *const *values, struct error *error)
+{
+    return replica_may_write(store, error) && replica_ask(store, statement, count, values, error);
 }
 
 bool replica_ask_long(struct replica *store, const char *statement, int count,
@@ -100,6 +139,75 @@ static void compare_server(struct replica *store, const char *started)
     snprintf(store->server, sizeof store->server, "%s", started);
 }
 
+/* One event with a text that the encoding lacks would be refused by the database with all events
+ * beside it, again and again. SQL_ASCII lacks none: it takes bytes as they are. */
+static bool check_encoding(const char *database, const char *encoding, struct error *error)
+{
+    return strcmp(encoding, "UTF8") == 0 || strcmp(encoding, "SQL_ASCII") == 0 ||
+           error_set(error, ERROR_SYSTEM,
+                     "the database \"%.100s\" has the encoding %.40s, which cannot hold all texts: "
+                     "make one by CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0 "
+                     "and name it in " CONFIG_POSTGRES " (pg_dump and psql move what is there)",
+                     database, encoding);
+}
+
+/* Whether we are in another session now. */
+static bool has_moved(struct replica *store, int64_t session, bool *moved, struct error *error)
+{
+    if (!replica_ask(store, SQL_SESSION_NUMBER, 0, NULL, error))
+        return false;
+    *moved = postgres_number(store->postgres, 0, 0, 0) != session;
+    return true;
+}
+
+/* Whether a pooler gives our session to others, too: then another client gets the very one that was
+ * ours; or, while it has a transaction open there, and many come and go, we get another one. Where
+ * it has no session for another client nothing is known against it. */
+static bool find_shared(struct replica *store, int64_t session, bool *shared, struct error *error)
+{
+    bool ok = true;
+    struct error none;
+    struct postgres *other = postgres_new(store->base.config->postgres.text, NULL, NULL);
+    if (!other)
+        return error_memory(error);
+    postgres_set_patience(other, POOLER_PATIENCE_MS);
+    bool connected = postgres_connect(other, &none);
+    if (connected) {
+        postgres_queue(other, "BEGIN", 0, NULL);
+        postgres_queue(other, SQL_SESSION_NUMBER, 0, NULL);
+        connected = postgres_run(other, &none);
+        *shared = connected && postgres_number(other, 1, 0, 0) == session;
+    }
+    for (int tries = 0; ok && connected && !*shared && tries < POOLER_TRIES; tries++)
+        ok = has_moved(store, session, shared, error);
+    if (connected) {
+        postgres_queue(other, "ROLLBACK", 0, NULL); /* else the pooler would drop the session */
+        postgres_run(other, &none);
+    }
+    postgres_free(other);
+    return ok;
+}
+
+static bool check_pooler(struct replica *store, int64_t session, struct error *error)
+{
+    bool shared = false;
+    store->pooled = session == postgres_session(store->postgres) ? 0 : session;
+    return !store->pooled || (find_shared(store, session, &shared, error) &&
+                              (!shared || error_set(error, ERROR_BUSY, POSTGRES_POOLED_TEXT)));
+}
+
+/* Before anything is changed in the session: it may be somebody else's in a moment. */
+static bool check_session(struct replica *store, struct error *error)
+{
+    struct postgres *postgres = store->postgres;
+    postgres_queue(postgres, SQL_SERVER, 0, NULL);
+    if (!postgres_run(postgres, error) ||
+        !check_encoding(postgres_text(postgres, 0, 0, 2), postgres_text(postgres, 0, 0, 3), error))
+        return false;
+    compare_server(store, postgres_text(postgres, 0, 0, 0));
+    return check_pooler(store, postgres_number(postgres, 0, 0, 1), error);
+}
+
 static void copy_names(char *names, size_t size, const char *text)
 {
     snprintf(names, size, "%s", text ? text : "");
@@ -127,12 +235,10 @@ static bool look_at_tables(struct replica *store, struct tables *tables, struct 
     *tables = (struct tables){.version = 0};
     postgres_queue(postgres, SQL_SESSION, 0, NULL);
     postgres_queue(postgres, SQL_HAS_META, 0, NULL);
-    postgres_queue(postgres, SQL_SERVER, 0, NULL);
     postgres_queue(postgres, SQL_TABLES, 0, NULL);
     if (!postgres_run(postgres, error))
         return false;
-    compare_server(store, postgres_text(postgres, 2, 0, 0));
-    read_tables(store, 3, tables);
+    read_tables(store, 2, tables);
     if (*postgres_text(postgres, 1, 0, 0) != 't')
         return true;
     if (!replica_ask(store, SQL_META, 0, NULL, error))
@@ -161,6 +267,8 @@ static bool check_lasting(const struct replica *store, const struct tables *tabl
 /* All, in their latest form. */
 static bool migrate(struct replica *store, struct error *error)
 {
+    if (!replica_may_write(store, error))
+        return false;
     postgres_queue(store->postgres, SQL_LOCK_MIGRATION, 0, NULL);
     postgres_queue(store->postgres, SQL_MIGRATE, 0, NULL);
     store->may_load = store->may_keep = true;
@@ -177,6 +285,8 @@ static bool make_again(struct replica *store, const struct tables *tables, struc
                          "the database has lost %s, and this role may not make it again: GRANT it "
                          "CREATE on the schema",
                          tables->lacking_names);
+    if (!replica_may_write(store, error))
+        return false;
     fprintf(stderr, "the database has lost %s: making it again\n", tables->lacking_names);
     postgres_queue(store->postgres, SQL_LOCK_MIGRATION, 0, NULL);
     postgres_queue(store->postgres, SQL_MAKE_AGAIN, 0, NULL);
@@ -191,8 +301,10 @@ static bool prepare_session(struct postgres *postgres, void *context, struct err
     int64_t ours = strtoll(SQL_VERSION, NULL, 10);
     (void)postgres;
     store->writer = 0;
+    store->may_write = false;
     keeping_free(&store->keeping);
-    if (!look_at_tables(store, &tables, error) || !check_lasting(store, &tables, error))
+    if (!check_session(store, error) || !look_at_tables(store, &tables, error) ||
+        !check_lasting(store, &tables, error))
         return false;
     if (tables.version > ours)
         return error_set(error, ERROR_BUSY,
@@ -237,7 +349,7 @@ static bool postgres_set_train(struct store *base, struct snapshot *train, struc
         snapshot_format(train, &text);
         const char *values[] = {replica_text(&text)};
         bool ok =
-            values[0] ? replica_ask(store, SQL_SET_TRAIN, 1, values, error) : error_memory(error);
+            values[0] ? replica_write(store, SQL_SET_TRAIN, 1, values, error) : error_memory(error);
         buffer_free(&text);
         if (!ok)
             return false;
@@ -326,7 +438,7 @@ static bool postgres_save_maps(struct store *base, const struct schema *schema,
         const char *values[] = {places, replica_integer(digest_of(places), digest),
                                 store->terms_useless ? replica_integer(store->terms, useless)
                                                      : NULL};
-        ok = replica_ask(store, SQL_ADD_TERMS, 3, values, error);
+        ok = replica_write(store, SQL_ADD_TERMS, 3, values, error);
     }
     buffer_free(&text);
     return ok;
@@ -340,7 +452,8 @@ static bool add_version(struct replica *store, const struct model *model, bool *
     model_write(model, &text);
     const char *values[] = {replica_integer(model->version, version),
                             replica_integer(model->events, events), replica_text(&text)};
-    bool ok = values[2] ? replica_ask(store, SQL_ADD_MODEL, 3, values, error) : error_memory(error);
+    bool ok =
+        values[2] ? replica_write(store, SQL_ADD_MODEL, 3, values, error) : error_memory(error);
     buffer_free(&text);
     *taken = ok && postgres_rows(store->postgres, 0) == 0;
     return ok;
@@ -408,6 +521,9 @@ static bool postgres_keep_settings(struct store *base, struct error *error)
 
 static const struct store_methods methods = {.close = postgres_close,
                                              .unlock = postgres_unlock,
+                                             .limit_waits = limit_waits,
+                                             .may_try = may_try,
+                                             .has_news = postgres_has_news,
                                              .learn_ahead = postgres_learn_ahead,
                                              .catch_up = postgres_catch_up,
                                              .claim_settings = postgres_claim_settings,

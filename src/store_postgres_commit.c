@@ -533,26 +533,32 @@ static bool keep_schema(struct replica *store, struct error *error)
     return store->schema || error_memory(error);
 }
 
+static bool store_batch(struct replica *store, struct error *error)
+{
+    size_t added = 0;
+    bool ok = send_batch(store, &added, error);
+    /* whether this session was the writer's first, its position begins where it took over */
+    if (ok && added > 0)
+        ok = (replica_position(store, store->writer) || error_memory(error)) &&
+             keep_schema(store, error);
+    if (!ok)
+        postgres_drop(store->postgres); /* an open transaction ends with it */
+    else if (added > 0)
+        learn_batch(store, added);
+    return ok;
+}
+
 bool postgres_commit(struct store *base, struct error *error)
 {
     struct replica *store = (struct replica *)base;
-    size_t added = 0;
     bool ok = true;
     if (store->settled || entry_count(store) == 0)
         clear_batch(store);
     else if (store->rows.failed || store->entries.failed || store->batch_ids.failed)
         ok = error_memory(error);
     else
-        ok = send_batch(store, &added, error);
-    if (ok && added > 0) {
-        /* whether this session was the writer's first, its position begins where it took over */
-        if (!replica_position(store, store->writer) || !keep_schema(store, error))
-            ok = false;
-        else
-            learn_batch(store, added);
-    }
+        ok = replica_may_write(store, error) && store_batch(store, error);
     if (!ok) {
-        postgres_drop(store->postgres); /* an open transaction ends with it */
         buffer_free(&store->rows);
         buffer_free(&store->entries);
         buffer_free(&store->batch_ids);

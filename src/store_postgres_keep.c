@@ -246,7 +246,7 @@ static bool send_row(struct replica *store, const char *slot, const char *place,
                             writers,
                             numbers,
                             replica_integer(checksum(writers, numbers, &keeping->text), crc)};
-    if (!replica_ask(store, SQL_SET_MOMENTS, 7, values, error))
+    if (!replica_write(store, SQL_SET_MOMENTS, 7, values, error))
         return false;
     store->kept_at = keeping->events;
     store->must_keep = false;
@@ -264,7 +264,7 @@ static bool send_part(struct replica *store, struct error *error)
     const char *values[] = {replica_integer(keeping->slot, slot),
                             replica_integer(keeping->parts, place), replica_text(&part)};
     bool ok = values[2] ? is_last ? send_row(store, slot, place, part.data, error)
-                                  : replica_ask(store, SQL_SET_PART, 3, values, error)
+                                  : replica_write(store, SQL_SET_PART, 3, values, error)
                         : error_memory(error);
     buffer_free(&part);
     if (ok && !is_last) {

@@ -185,8 +185,14 @@ static bool look(struct replica *store, struct news *news, struct error *error)
     postgres_queue(postgres, SQL_VERSIONS, 0, NULL);
     postgres_queue(postgres, SQL_STATE, 0, NULL);
     postgres_queue(postgres, SQL_HEADS, 0, NULL);
+    if (store->pooled)
+        postgres_queue(postgres, SQL_SESSION_NUMBER, 0, NULL);
     if (!postgres_run(postgres, error))
         return false;
+    if (store->pooled && postgres_number(postgres, 3, 0, 0) != store->pooled) {
+        postgres_drop(postgres);
+        return error_set(error, ERROR_BUSY, POSTGRES_POOLED_TEXT);
+    }
     news->version = postgres_number(postgres, 0, 0, 0);
     news->revision = postgres_number(postgres, 1, 0, 0);
     news->terms = postgres_number(postgres, 1, 0, 1);
@@ -256,6 +262,55 @@ static bool take_train(struct replica *store, struct error *error)
     store->base.train = train;
     store->base.train_lost = NULL;
     return true;
+}
+
+/* Is each writer where it was, and is none gone? */
+static bool is_behind(struct replica *store, const struct buffer *heads)
+{
+    const struct position *head = (const struct position *)heads->data;
+    size_t count = heads->length / sizeof *head;
+    for (size_t i = 0; i < count; i++) {
+        const int64_t *number = replica_position(store, head[i].writer);
+        if (!number || *number != head[i].number)
+            return true;
+    }
+    const struct position *position = (const struct position *)store->positions.data;
+    size_t known = store->positions.length / sizeof *position;
+    for (size_t i = 0; i < known; i++)
+        if (position[i].number > 0 && !has_writer(heads, position[i].writer))
+            return true;
+    return false;
+}
+
+/* Also whether predict's file is not what it should be: it may have been lost. */
+static bool is_outdated(struct replica *store, int64_t version)
+{
+    struct error none;
+    model_file_refresh(&store->base.model, &none);
+    const struct model *model = store->base.model.model;
+    if (version == 0 || version == store->unreadable)
+        return false;
+    return !model || model->version != version ||
+           (store->base.config->learn_online && model->events != store->base.learnt);
+}
+
+bool postgres_has_news(struct store *base, bool *has_news, struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    struct news news = {.heads = {0}};
+    if (!postgres_connect(store->postgres, error))
+        return false;
+    if (!store->loaded) {
+        *has_news = true;
+        return true;
+    }
+    bool ok = look(store, &news, error);
+    *has_news =
+        ok && (news.revision != store->revision || (base->maps && news.terms != store->terms) ||
+               strcmp(news.origin ? news.origin : "", store->origin) != 0 ||
+               is_behind(store, &news.heads) || is_outdated(store, news.version));
+    buffer_free(&news.heads);
+    return ok;
 }
 
 static bool refresh_train(struct replica *store, int64_t revision, struct error *error)

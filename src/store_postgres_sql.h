@@ -91,17 +91,34 @@
 
 /* The version of the tables: looked up only if the table is there. */
 #define SQL_HAS_META "SELECT to_regclass('trendline_meta') IS NOT NULL"
-#define SQL_SERVER   "SELECT pg_postmaster_start_time()::text"
-#define SQL_META     "SELECT coalesce(max(version), 0) FROM trendline_meta"
-#define SQL_IDENTITY "SELECT store FROM trendline_meta ORDER BY version LIMIT 1"
+#define SQL_SERVER                                                                                 \
+    "SELECT pg_postmaster_start_time()::text, pg_backend_pid(), current_database(), "              \
+    "current_setting('server_encoding')"
+#define SQL_SESSION_NUMBER "SELECT pg_backend_pid()"
+#define SQL_META           "SELECT coalesce(max(version), 0) FROM trendline_meta"
+#define SQL_IDENTITY       "SELECT store FROM trendline_meta ORDER BY version LIMIT 1"
 
+/* Also that the server notices in some ten seconds that we are out of reach, and ends the session:
+ * its own default is two hours. */
 #define SQL_SESSION                                                                                \
-    "SELECT set_config('statement_timeout', '2000', false), set_config('lock_timeout', '1500', "   \
+    "SELECT set_config('tcp_keepalives_idle', '5', false), "                                       \
+    "set_config('tcp_keepalives_interval', '2', false), "                                          \
+    "set_config('tcp_keepalives_count', '3', false), "                                             \
+    "set_config('tcp_user_timeout', '10000', false), set_config('statement_timeout', '2000', "     \
+    "false), set_config('lock_timeout', '1500', "                                                  \
     "false), set_config('extra_float_digits', '1', false), "                                       \
     "set_config('default_transaction_isolation', 'read committed', false), "                       \
     "set_config('synchronous_commit', CASE "                                                       \
     "current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE "                             \
     "current_setting('synchronous_commit') END, false)"
+
+/* What a session of ours has been waiting for that has been given up and cannot be ended: a COMMIT
+ * whose standby is away, or whose disk does not answer. All else ends by its timeouts. */
+#define SQL_HELD_UP                                                                                \
+    "SELECT coalesce(min(wait_event), '') FROM pg_stat_activity WHERE "                            \
+    "application_name = current_setting('application_name') AND datname = current_database() "     \
+    "AND usename = current_user AND pid <> pg_backend_pid() AND state = 'active' "                 \
+    "AND wait_event_type <> 'Client' AND query_start < clock_timestamp() - interval '2 s'"
 
 /* A writer whose last session is over: the lock is held as long as a session lives. */
 #define SQL_CLAIM_WRITER                                                                           \

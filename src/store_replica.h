@@ -66,6 +66,8 @@ struct replica {
     bool has_tables;         /* any session ever had */
     bool may_load, may_keep; /* the kept sums */
     char server[SERVER_MAX]; /* when its server was started */
+    int64_t pooled;          /* its number, where a pooler lies between; 0: none does */
+    bool may_write;          /* no session before it is held up */
     int64_t writer;          /* 0: none yet */
     int64_t number;          /* of its last event */
 
@@ -83,6 +85,11 @@ const char *replica_text(struct buffer *buffer);
 /* Runs one statement alone. */
 bool replica_ask(struct replica *store, const char *statement, int count, const char *const *values,
                  struct error *error);
+/* The same for what stores something. A session must not begin to as long as an earlier one waits
+ * in its COMMIT, or all connections of the server would come to wait there, one after the other. */
+bool replica_may_write(struct replica *store, struct error *error);
+bool replica_write(struct replica *store, const char *statement, int count,
+                   const char *const *values, struct error *error);
 /* The same for one whose rows may be many or long: see postgres_queue_long. */
 bool replica_ask_long(struct replica *store, const char *statement, int count,
                       const char *const *values, struct error *error);
@@ -102,6 +109,7 @@ bool replica_gone_back(struct replica *store, struct error *error);
 /* Learns everything: events, train file, terms, model. */
 bool replica_learn_news(struct replica *store, struct error *error);
 
+bool postgres_has_news(struct store *base, bool *news, struct error *error);
 bool postgres_catch_up(struct store *base, struct error *error);
 bool postgres_learn_ahead(struct store *base, struct error *error);
 bool postgres_visit(struct store *base, store_visitor *visit, void *context, struct error *error);

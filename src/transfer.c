@@ -168,12 +168,13 @@ static long read_input(struct request *request, char *data, size_t size, struct 
 /* The sentence gets the event's place, and what to do. */
 static bool stopped(const struct importer *import, struct error *error)
 {
-    char why[ERROR_TEXT_MAX];
-    snprintf(why, sizeof why, "%s", error->text);
-    return error_set(error, error->kind,
-                     "event %llu: %.300s (what came before it is stored: once this is mended, the "
-                     "import can be started again)",
-                     (unsigned long long)import->read, why);
+    struct error why = *error;
+    error_set(error, why.kind,
+              "event %llu: %.300s (what came before it is stored: once this is mended, the import "
+              "can be started again)",
+              (unsigned long long)import->read, why.text);
+    memcpy(error->detail, why.detail, sizeof why.detail);
+    return false;
 }
 
 static bool find_identity(struct importer *import, struct error *error)

@@ -124,6 +124,23 @@ test_methods() {
         "$(answer /predict -X OPTIONS >/dev/null; header Allow)"
 }
 
+# As long as a start reads, nobody can know whether a model was built.
+test_while_a_start_reads() {
+    local start
+    new_data
+    touch "$DATA/lock"
+    exec 8<"$DATA/lock"
+    flock 8
+    DATA_DIR=$DATA "$TRENDLINE" prepare 8<&- 2>"$SCRATCH/prepare" &
+    start=$!
+    check_equal "a start that reads says so" yes "$(wait_until 10 grep -q 'is still being read' "$DATA/unready.txt" && echo yes)"
+    exec 8<&-
+    wait "$start"
+    check_equal "and it goes well" "0 " "$? $(cat "$SCRATCH/prepare")"
+    check_equal "nothing is left to say" "" "$(cat "$DATA/unready.txt" 2>/dev/null)"
+}
+
+test_while_a_start_reads
 new_data
 start_service
 test_before_any_model

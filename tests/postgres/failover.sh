@@ -1,31 +1,12 @@
 #!/usr/bin/env bash
 # A synchronous standby takes over while events are being stored: nothing acknowledged is lost, and the
 # service finds the new primary by itself.
-# shellcheck source-path=SCRIPTDIR source=../lib.sh source=../http/service.bash source=postgres.bash source=trouble.bash
+# shellcheck source-path=SCRIPTDIR source=../lib.sh source=../http/service.bash source=postgres.bash source=standby.bash source=trouble.bash
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../http/service.bash"
 . "$(dirname "$0")/postgres.bash"
+. "$(dirname "$0")/standby.bash"
 . "$(dirname "$0")/trouble.bash"
-
-# the standby as the tests know a server: its directory, port and pid
-start_standby() {
-    STANDBY=$(mktemp -d "${TMPDIR:-/tmp}/trendline-pg.XXXXXX")
-    on_exit "rm -rf '$STANDBY'"
-    [ "$(id -u)" -ne 0 ] || chown postgres:postgres "$STANDBY"
-    (cd / && PGPASSWORD=$PASSWORD as_server "$(server_program pg_basebackup)" -R -X stream -c fast \
-        -D "$STANDBY/data" -d "$URI" >"$SCRATCH/backup.log" 2>&1) || { cat "$SCRATCH/backup.log"; exit 1; }
-    STANDBY_PORT=$(free_port)
-    (cd / && as_server "$(server_program postgres)" -D "$STANDBY/data" -c "port=$STANDBY_PORT" \
-        -c "unix_socket_directories=$STANDBY" >>"$SCRATCH/standby.log" 2>&1) &
-    on_exit stop_standby
-    is_synchronous() { [ "$(sql "SELECT sync_state FROM pg_stat_replication")" = sync ]; }
-    wait_until 30 is_synchronous || { cat "$SCRATCH/standby.log"; exit 1; }
-}
-
-stop_standby() {
-    kill -INT "$(head -n 1 "$STANDBY/data/postmaster.pid")"
-    wait_until 30 test ! -e "$STANDBY/data/postmaster.pid"
-} 2>/dev/null
 
 stored() {
     sql 'SELECT count(*) FROM trendline_rows'

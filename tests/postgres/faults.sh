@@ -87,7 +87,8 @@ test_connections() {
     sql "CREATE ROLE plain LOGIN CONNECTION LIMIT 0 PASSWORD '$PASSWORD'" >/dev/null
     stop_service
     start_service "POSTGRES_URI=${URI/trendline:/plain:}"
-    refuses "out of connections" 503 "too many connections" /action -d '{"_id":"f1","a":1,"target":2}'
+    refuses "out of connections" 503 "cannot be reached: try again" /action -d '{"_id":"f1","a":1,"target":2}'
+    check_contains "the log has the server's words" "too many connections" "$(cat "$LOG")"
     check_equal "a prediction" '200 {"prediction": 10}' "$(answer '/predict?a=5')"
     stop_service
 }
@@ -97,11 +98,37 @@ test_start_without() {
     new_data
     start_service "POSTGRES_URI=$URI"
     refuses "started without it: a write" 503 "database" /action -d '{"a":1,"target":2}'
-    refuses "and no model yet" 503 "" '/predict?a=5'
+    for path in '/predict?a=5' /readyz /model; do
+        refuses "and no model: $path" 503 "there is no model here yet: the database cannot be reached" "$path"
+    done
+    check_contains "the log says more" "onnection refused" "$(cat "$LOG")"
     resume_postgres
     back "it comes"
     has_model() { [ "$(answer '/predict?a=5')" = '200 {"prediction": 10}' ]; }
     check_equal "and so does the model" yes "$(wait_until 10 has_model && echo yes)"
+    says_nothing() { [ ! -e "$DATA/unready.txt" ]; }
+    check_equal "nothing is left to say" yes "$(wait_until 10 says_nothing && echo yes)"
+    stop_service
+}
+
+# None of the sentences outlives what it says.
+test_none_built() {
+    sql 'CREATE SCHEMA empty' >/dev/null
+    stop_postgres
+    new_data
+    start_service "POSTGRES_URI=$URI?options=-csearch_path%3Dempty"
+    refuses "away" 503 "cannot be reached" /readyz
+    resume_postgres
+    knows_it() { status /readyz >/dev/null; grep -q 'no model has been built yet' "$SCRATCH/body"; }
+    check_equal "it is there, without a model" yes "$(wait_until 10 knows_it && echo yes)"
+    stop_postgres
+    refuses_it() { status /readyz >/dev/null; grep -q 'cannot be reached' "$SCRATCH/body"; }
+    check_equal "away again" yes "$(wait_until 10 refuses_it && echo yes)"
+    stop_service
+    echo "the database is away" >"$DATA/unready.txt"
+    resume_postgres
+    start_service "POSTGRES_URI=$URI?options=-csearch_path%3Dempty"
+    refuses "what a start before it said is forgotten" 503 "no model has been built yet" /readyz
     stop_service
 }
 
@@ -118,5 +145,6 @@ test_killed
 test_older_server
 test_connections
 test_start_without
+test_none_built
 check_equal "no password in the log" "" "$(grep -o "$PASSWORD" "$LOG")"
 check_report postgres/faults

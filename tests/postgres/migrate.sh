@@ -106,6 +106,37 @@ test_newer() {
     stop_service
 }
 
+# What an encoding lacks would be refused again and again, with what came beside it.
+test_encoding() {
+    local encoding said uri
+    for encoding in LATIN1 WIN1252 EUC_JP; do
+        sql "CREATE DATABASE in_$encoding ENCODING '$encoding' LOCALE 'C' TEMPLATE template0" >/dev/null
+        uri=${URI%/*}/in_${encoding,,}
+        new_data
+        said=$(failed_start "POSTGRES_URI=$uri")
+        check_contains "$encoding stops the start" "1: the database \"in_${encoding,,}\" has the encoding $encoding" "$said"
+        check_contains "$encoding: the remedy" "CREATE DATABASE … ENCODING 'UTF8'" "$said"
+        check_equal "$encoding: nothing is made in it" 0 \
+            "$(psql -XAtqc "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'trendline%'" "$uri")"
+    done
+    stop_postgres
+    new_data
+    start_service "POSTGRES_URI=$uri"
+    resume_postgres
+    says_so() { answer "$@" | grep -q '^503 .*has the encoding EUC_JP'; }
+    check_equal "one that comes later" yes "$(wait_until 10 says_so /action -d '{"x":1,"target":2}' && echo yes)"
+    check_equal "and there is no model because of that" yes "$(wait_until 10 says_so /readyz && echo yes)"
+    stop_service
+    sql "CREATE DATABASE in_bytes ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0" >/dev/null
+    new_data
+    start_service "POSTGRES_URI=${URI%/*}/in_bytes"
+    answer /action -d '{"_id":"☃","colour":"röd","target":2}' >/dev/null
+    check_equal "bytes as they are will do" 201 "$(header_status)"
+    check_equal "and are there" '☃|röd' \
+        "$(psql -XAtqc "SELECT id, features->>'colour' FROM trendline_events" "${URI%/*}/in_bytes")"
+    stop_service
+}
+
 start_postgres
 test_at_once
 test_schema
@@ -113,4 +144,5 @@ test_rights
 test_newer
 test_older
 test_second
+test_encoding
 check_report postgres/migrate

@@ -48,6 +48,17 @@ test_cut() {
     back "$1 again"
 }
 
+sessions() {
+    sql "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'trendline'"
+}
+
+# Those whose end the server was not told of: it finds out.
+test_sessions() {
+    no_more_than_live() { [ "$(sessions)" -le 3 ]; } # action, build, follow
+    check_equal "no $1, $CUTS times: no sessions are left" yes \
+        "$(wait_until 40 no_more_than_live && echo yes)"
+}
+
 # at any moment of a batch
 test_cuts() {
     local i
@@ -88,6 +99,7 @@ check_equal "a build" 200 "$(build)"
 for how in link answers; do
     test_cut "$how"
     test_cuts "$how"
+    test_sessions "$how"
 done
 test_silent_host
 stop_service

@@ -84,10 +84,74 @@ test_secret() {
     start_service "POSTGRES_URI_FILE=$SCRATCH/uri"
     check_equal "the URI from a file" 200 "$(status '/predict?a=2&b=2')"
     stop_service
-    start_service "POSTGRES_URI=postgresql://trendline:$PASSWORD@127.0.0.1:$PGPORT:x/nowhere"
-    check_equal "an URI that cannot be used: 503" 503 "$(status /action -d '{"a":1,"b":2,"target":8}')"
-    check_equal "and no password" "" "$(cat "$LOG" "$SCRATCH/body" | grep -o "$PASSWORD")"
+}
+
+# stops NAME URI: the start ends with one line, which has the variable and the remedy and nothing of
+# the URI
+stops() {
+    local said
+    said=$(failed_start "POSTGRES_URI=$2")
+    check_contains "$1 stops the start" "1: trendline: POSTGRES_URI cannot be used" "$said"
+    check_contains "$1: the remedy" "@ %40" "$said"
+    check_equal "$1: one line, nothing of it shown" "1 0" \
+        "$(wc -l <"$SCRATCH/failed") $(grep -ciE 's3|cret|nowhere' "$SCRATCH/failed")"
+    check_equal "$1: nothing is made" "" "$(ls -A "$DATA")"
+    echo "$2" >"$SCRATCH/uri"
+    said=$(failed_start "POSTGRES_URI_FILE=$SCRATCH/uri")
+    check_contains "$1, in a file" "1: trendline: POSTGRES_URI_FILE cannot be used" "$said"
+    check_equal "$1, in a file: nothing of it shown" 0 "$(grep -ciE 's3|cret|nowhere' "$SCRATCH/failed")"
+    for command in export import; do
+        said=$(DATA_DIR=$DATA POSTGRES_URI=$2 "$TRENDLINE" "$command" 2>&1 </dev/null)
+        check_contains "$1: $command" "POSTGRES_URI cannot be used" "$said"
+        check_equal "$1: $command shows nothing" "" "$(grep -oiE 's3|cret|nowhere' <<<"$said")"
+    done
+}
+
+test_uris() {
+    local at=@127.0.0.1:$PGPORT/nowhere
+    new_data
+    stops "a percent sign" "postgresql://user:s3%cret$at"
+    stops "an at sign" "postgresql://user:s3@cret$at"
+    stops "an at sign in the user's name" "postgresql://user@s3:cret$at"
+    stops "a slash" "postgresql://user:s3/cret$at"
+    stops "a slash behind a number" "postgresql://user:3/s3cret$at"
+    stops "a slash first" "postgresql://user:/s3cret$at"
+    stops "a question mark and an at sign" "postgresql://user:s3?x@cret$at"
+    stops "a port that is none" "postgresql://user:s3cret@127.0.0.1:$PGPORT:x/nowhere"
+    stops "an ampersand" "postgresql://127.0.0.1/nowhere?password=s3&cret"
+    stops "no URI" "host=nowhere"
+    stops "another one" "mysql://user:s3cret$at"
+    said=$(failed_start "POSTGRES_URI_FILE=postgresql://user:s3cret$at")
+    check_contains "a URI for the file's name" "POSTGRES_URI_FILE cannot be used" "$said"
+    check_equal "shows nothing of it" "" "$(grep -oiE 's3|cret|nowhere' <<<"$said")"
+    sql "CREATE ROLE \"a@b\" LOGIN PASSWORD 'p@/%?:#s3'; GRANT ALL ON SCHEMA public TO \"a@b\";
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO \"a@b\"; GRANT ALL ON SEQUENCE trendline_seq TO \"a@b\"" >/dev/null
+    start_service "POSTGRES_URI=postgresql://a%40b:p%40%2F%25%3F%3A%23s3@127.0.0.1:$PGPORT/postgres?application_name=x@y"
+    check_equal "all of it percent-encoded" 201 "$(status /action -d '{"a":1,"b":2,"target":8}')"
     stop_service
+}
+
+# in_container [NAME=VALUE...]: what a start says as the first process of its namespace, on a directory
+# beside the system's own
+in_container() {
+    local port
+    port=$(free_port)
+    LOG=$(mktemp "$SCRATCH/log.XXXXXX")
+    env "PORT=$port" "DATA_DIR=$BUILD/data.$$" WORKERS=1 "$@" unshare --pid --fork --kill-child "$TRENDLINE" serve >"$LOG" 2>&1 &
+    wait_until 30 grep -q ' ready on ' "$LOG"
+    kill -KILL $!
+    wait $! 2>/dev/null
+    grep 'no volume' "$LOG"
+}
+
+# The data do not die with a container when they are in a database.
+test_no_volume() {
+    on_exit "rm -rf '$BUILD/data.$$'"
+    if [ "$(unshare --pid --fork echo made 2>&1)" != made ] || ! in_container >/dev/null; then
+        echo "store.sh: skipped: no container without a volume can be made here"
+        return
+    fi
+    check_equal "no warning of a volume that is missing" "" "$(in_container "POSTGRES_URI=$URI")"
 }
 
 # Only what is stored brings its levels.
@@ -112,5 +176,7 @@ test_tables
 test_extremes
 test_restart
 test_secret
+test_uris
+test_no_volume
 test_texts
 check_report postgres/store

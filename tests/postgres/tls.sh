@@ -39,11 +39,13 @@ is_encrypted() {
     sql "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'trendline'"
 }
 
-# refused NAME URI TEXT: no connection comes about
+# refused NAME URI TEXT: no connection comes about, and the log says why
 refused() {
     new_data
     start_service "POSTGRES_URI=$2"
-    refuses "$1" 503 "$3" /action -d '{"a":1,"target":2}'
+    refuses "$1" 503 "cannot be reached: try again" /action -d '{"a":1,"target":2}'
+    check_contains "$1: the log" "$3" "$(cat "$LOG")"
+    check_equal "$1: no more for clients" "" "$(grep -o "${3% *}" "$SCRATCH/body")"
     check_equal "$1: no password in the log" "" "$(grep -o "$PASSWORD" "$LOG")"
     stop_service
 }

@@ -187,6 +187,13 @@ static void test_postgres(void)
     CHECK(strstr(error.text, "POSTGRES_URI"), "%s", error.text);
     CHECK(!strstr(error.text, "s3cret"), "a secret is not shown: %s", error.text);
     CHECK(!read_with("POSTGRES_URI_FILE", "/no/such/file", &config, &error), "no such file");
+    CHECK(strstr(error.text, "POSTGRES_URI_FILE"), "%s", error.text);
+    char long_uri[600] = "postgresql://me:s3cret@db/";
+    memset(long_uri + strlen(long_uri), 'x', 500);
+    for (int i = 0; i < 2; i++) {
+        CHECK(!read_with("POSTGRES_URI_FILE", i ? long_uri : uri, &config, &error), "no path");
+        CHECK(!strstr(error.text, "s3cret"), "what may be a secret is not shown: %s", error.text);
+    }
 }
 
 static void write_file(const char *directory, const char *name, const char *text)

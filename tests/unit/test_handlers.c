@@ -1,6 +1,7 @@
 /* The three handlers, driven by requests made by hand. */
 #include "fake_request.h"
 #include "scratch.h"
+#include "unready.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -217,6 +218,29 @@ static void test_first_event_of_a_full_volume(void)
     close_handlers();
 }
 
+/* Why there is no model is told by who should bring it, and no longer than that is so. */
+static void test_unready(void)
+{
+    static const char *const paths[] = {"/predict", "/readyz", "/model"};
+    scratch_empty();
+    open_handlers();
+    unready_tell(".", "the \"database\" is away");
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        fake_begin(&fake, "GET", paths[i], "", "", NULL);
+        check(&predict, 503,
+              "{\"error\": \"there is no model here yet: the \\\"database\\\" is away\"}\n");
+    }
+    unready_tell(".", NULL);
+    fake_begin(&fake, "GET", "/model", "", "", NULL);
+    CHECK_INT(404, fake_serve(&predict, &fake));
+    post("{\"a\": 1, \"target\": 3}", 201, "{\"seq\": 1}\n");
+    CHECK_INT(200, build_model());
+    unready_tell(".", "the database is away");
+    fake_begin(&fake, "GET", "/readyz", "", "", NULL);
+    CHECK_INT(200, fake_serve(&predict, &fake));
+    close_handlers();
+}
+
 static void test_build_and_predict(void)
 {
     scratch_empty();
@@ -369,6 +393,7 @@ int main(void)
     test_long_bulk();
     test_group();
     test_first_event_of_a_full_volume();
+    test_unready();
     test_build_and_predict();
     test_predict_bodies();
     test_held_lock();
