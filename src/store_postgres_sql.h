@@ -102,18 +102,18 @@
 #define SQL_FIX_SCHEMA                                                                             \
     "INSERT INTO trendline_schema (features, target) VALUES ($1::jsonb, $2) ON CONFLICT DO "       \
     "NOTHING"
+/* Looked up before any is inserted: what is known uses up no number, and waits for nobody. */
+#define SQL_FIND_IDS                                                                               \
+    "SELECT id, seq, replace(digest::text, '-', '') FROM trendline_ids WHERE id = ANY($1::text[])"
 /* Numbered in the order of the batch, then sorted by their bytes, so that two replicas never wait
- * for each other in a circle. Those that are known are left out only so that they use up no number:
- * others may come meanwhile. */
+ * for each other in a circle. One that another replica has stored meanwhile is not among the
+ * returned, and SQL_FIND_IDS finds it. */
 #define SQL_ADD_IDS                                                                                \
     "INSERT INTO trendline_ids (id, seq, digest) SELECT id, seq, digest FROM ("                    \
     "SELECT id, nextval('trendline_seq') AS seq, digest FROM ("                                    \
-    "SELECT n.id, n.digest FROM unnest($1::text[], $2::uuid[], $3::bigint[]) n(id, digest, "       \
-    "place) "                                                                                      \
-    "WHERE NOT EXISTS (SELECT FROM trendline_ids i WHERE i.id = n.id) ORDER BY n.place) placed"    \
-    ") numbered ORDER BY id COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING id, seq"
-#define SQL_FIND_IDS                                                                               \
-    "SELECT id, seq, replace(digest::text, '-', '') FROM trendline_ids WHERE id = ANY($1::text[])"
+    "SELECT id, digest FROM unnest($1::text[], $2::uuid[], $3::bigint[]) n(id, digest, place) "    \
+    "ORDER BY place) placed) numbered "                                                            \
+    "ORDER BY id COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING id, seq"
 #define SQL_ADD_ROWS                                                                               \
     "INSERT INTO trendline_rows (writer, number, seq, id, cells, time, weight) "                   \
     "SELECT $1::bigint, $2::bigint + n.place, coalesce(n.seq, nextval('trendline_seq')), n.id, "   \
