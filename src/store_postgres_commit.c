@@ -331,17 +331,30 @@ static bool fix_schema(struct replica *store, struct error *error)
     return ok || error_set(error, ERROR_BUSY, FIXED_MEANWHILE);
 }
 
+/* One whose session is over, if there is any: *writer; left as it is otherwise. */
+static bool find_free_writer(struct replica *store, int64_t *writer, struct error *error)
+{
+    if (!replica_ask(store, SQL_WRITERS, 0, NULL, error))
+        return false;
+    const char *known = postgres_text(store->postgres, 0, 0, 0);
+    char *copy = known ? strdup(known) : NULL; /* the result goes with the next */
+    if (known && !copy)
+        return error_memory(error);
+    const char *values[] = {copy};
+    bool ok = replica_ask(store, SQL_CLAIM_WRITER, 1, values, error);
+    free(copy);
+    if (ok && postgres_rows(store->postgres, 0) > 0)
+        *writer = postgres_number(store->postgres, 0, 0, 0);
+    return ok;
+}
+
 static bool claim_writer(struct replica *store, struct error *error)
 {
     char writer[INTEGER_MAX];
-    for (int tries = 0; store->writer == 0 && tries < CLAIMS_MAX; tries++) {
-        if (!replica_ask(store, SQL_CLAIM_WRITER, 0, NULL, error))
+    for (int tries = 0; store->writer == 0 && tries < CLAIMS_MAX; tries++)
+        if (!find_free_writer(store, &store->writer, error) ||
+            (store->writer == 0 && !replica_ask(store, SQL_NEW_WRITER, 0, NULL, error)))
             return false;
-        if (postgres_rows(store->postgres, 0) > 0)
-            store->writer = postgres_number(store->postgres, 0, 0, 0);
-        else if (!replica_ask(store, SQL_NEW_WRITER, 0, NULL, error))
-            return false;
-    }
     if (store->writer == 0)
         return error_set(error, ERROR_BUSY, "too many replicas begin at once: try again");
     /* only now that nobody else can change it */

@@ -43,10 +43,11 @@
     " SELECT r.seq, r.time, r.id,"                                                                 \
     "  (SELECT jsonb_object_agg(coalesce(f.name->>'category', f.name#>>'{}'),"                     \
     "   CASE WHEN r.cells[f.place] = 'NaN' THEN NULL"                                              \
-    "   WHEN jsonb_typeof(f.name) = 'object' THEN"                                                 \
-    "    (SELECT to_jsonb(t.text) FROM trendline_texts t WHERE t.code = r.cells[f.place])"         \
+    "   WHEN jsonb_typeof(f.name) = 'object' THEN to_jsonb(t.text)"                                \
     "   ELSE to_jsonb(r.cells[f.place]) END)"                                                      \
-    "   FROM jsonb_array_elements(s.features) WITH ORDINALITY f(name, place)) AS features,"        \
+    "   FROM jsonb_array_elements(s.features) WITH ORDINALITY f(name, place)"                      \
+    "   LEFT JOIN LATERAL (SELECT text FROM trendline_texts WHERE code = r.cells[f.place]"         \
+    "    AND jsonb_typeof(f.name) = 'object' LIMIT 1) t ON true) AS features,"                     \
     "  r.cells[cardinality(r.cells)] AS target, r.weight"                                          \
     " FROM trendline_rows r, trendline_schema s;"                                                  \
     "INSERT INTO trendline_meta VALUES (" SQL_VERSION ") ON CONFLICT DO NOTHING;"                  \
@@ -66,9 +67,12 @@
     "current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE "                             \
     "current_setting('synchronous_commit') END, false)"
 
-/* A writer whose last session is over: the lock is held as long as a session lives. */
+/* A writer whose last session is over: the lock is held as long as a session lives. It is taken in
+ * a statement without a table, so that nobody evaluates it elsewhere or for more writers than one.
+ */
+#define SQL_WRITERS "SELECT array_agg(writer) FROM trendline_writers"
 #define SQL_CLAIM_WRITER                                                                           \
-    "SELECT writer FROM trendline_writers WHERE "                                                  \
+    "SELECT writer FROM unnest($1::bigint[]) known(writer) WHERE "                                 \
     "pg_try_advisory_lock('trendline_writers'::regclass::oid::int, writer::int) LIMIT 1"
 #define SQL_NEW_WRITER    "INSERT INTO trendline_writers DEFAULT VALUES"
 #define SQL_WRITER_NUMBER "SELECT number FROM trendline_writers WHERE writer = $1"
