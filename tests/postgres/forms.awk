@@ -9,17 +9,17 @@ BEGIN {
     split("trendline_rows trendline_ids trendline_writers", names, " ")
     for (i in names) distributed[names[i]] = 1
     # also as parts of other statements
-    forbidden = "^(DELETE|TRUNCATE|LOCK|LISTEN|NOTIFY|SAVEPOINT|DECLARE|COPY|MERGE|TRIGGER|RULE|REFERENCES" \
+    forbidden = "^(TRUNCATE|LOCK|LISTEN|NOTIFY|SAVEPOINT|DECLARE|COPY|MERGE|TRIGGER|RULE|REFERENCES" \
         "|UNIQUE|EXCLUDE|SHARE|TEMP|TEMPORARY|RECURSIVE|WINDOW|OVER)$"
     effects = "^(nextval|setval|random|gen_random_uuid|pg_(try_)?advisory_.*|set_config|pg_notify)$"
-    first = "^(SELECT|INSERT|UPDATE|BEGIN|COMMIT|CREATE|ALTER|SET)$"
+    first = "^(SELECT|INSERT|UPDATE|DELETE|BEGIN|COMMIT|CREATE|ALTER|SET)$"
 }
 
 function wrong(what) {
     if (!told[what]++) printf "%s: %s\n", name, what
 }
 
-# Tokens of `text` into token[1..tokens]; texts in quotes are left out, as is the key of a $1.
+# Tokens of `text` into token[1..tokens]; texts in quotes are left out.
 function tokenize(text) {
     gsub(/'([^']|'')*'/, " ", text)
     tokens = 0
@@ -100,7 +100,7 @@ function by_key(text) {
         wrong("rows of more than one writer")
     if (text ~ /FROM trendline_ids/ && text !~ /FROM trendline_ids WHERE id = ANY\(\$1::text\[\]\)/)
         wrong("ids that are not named")
-    if (text ~ /(UPDATE|INTO) trendline_/ && text ~ /UPDATE trendline_(rows|ids)|INTO trendline_(rows|ids).*DO UPDATE/)
+    if (text ~ /(UPDATE|DELETE FROM) trendline_(rows|ids)|INTO trendline_(rows|ids).*DO UPDATE/)
         wrong("rows and ids never change")
     if (text ~ /UPDATE trendline_writers/ && text !~ /WHERE writer = \$1/)
         wrong("more than one writer changes")
