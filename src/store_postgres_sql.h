@@ -2,7 +2,8 @@
  *
  * Plain SQL without triggers and locks across rows. What the hot path touches is keyed by writer
  * (trendline_writers, trendline_rows) or by id (trendline_ids), so that these tables may be spread
- * over servers: docs/scaling.md lists the forms of statements, tests/postgres/forms.sh checks them. */
+ * over servers: docs/scaling.md lists the forms of statements, tests/postgres/forms.sh checks them.
+ */
 #ifndef TRENDLINE_STORE_POSTGRES_SQL_H
 #define TRENDLINE_STORE_POSTGRES_SQL_H
 
