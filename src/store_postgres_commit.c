@@ -212,46 +212,83 @@ static void compare_entry(struct entry *entry, const char *digest, int64_t seq)
     memmove(entry->digest, digest, DIGEST_SIZE - 1); /* what is stored: see settle_repeats */
 }
 
-static bool send_ids(struct replica *store, const char *statement, const struct order *order,
-                     size_t count, bool are_new, struct error *error)
+/* The first event of its id, of which nothing is known yet. */
+static bool is_unknown(const struct replica *store, const struct order *order, size_t i)
+{
+    return is_first(order, i) && entry_of(store, order[i].ticket)->seq == 0;
+}
+
+static bool any_unknown(const struct replica *store, const struct order *order, size_t count)
+{
+    size_t i = 0;
+    while (i < count && !is_unknown(store, order, i))
+        i++;
+    return i < count;
+}
+
+/* Takes seq (and digest: of what was there before) of the ids in the result. */
+static bool take_ids(struct replica *store, const struct order *order, size_t count, size_t result,
+                     bool known, struct error *error)
+{
+    size_t rows = postgres_rows(store->postgres, result);
+    struct found *found = index_result(store->postgres, result);
+    if (!found)
+        return error_memory(error);
+    for (size_t i = 0; i < count; i++) {
+        const struct found *one =
+            is_unknown(store, order, i) ? find(found, rows, order[i].id) : NULL;
+        if (!one)
+            continue;
+        struct entry *entry = entry_of(store, order[i].ticket);
+        int64_t seq = postgres_number(store->postgres, result, one->row, 1);
+        if (known)
+            compare_entry(entry, postgres_text(store->postgres, result, one->row, 2), seq);
+        else
+            entry->seq = seq;
+    }
+    free(found);
+    return true;
+}
+
+/* Looks up those of which nothing is known, behind the statement `before` in the same round trip.
+ */
+static bool find_ids(struct replica *store, const char *before, const struct order *order,
+                     size_t count, struct error *error)
+{
+    struct buffer ids = {0};
+    for (size_t i = 0; i < count; i++)
+        if (is_unknown(store, order, i))
+            write_element(&ids, order[i].id);
+    const char *values[] = {end_array(&ids)};
+    bool ok = values[0] || error_memory(error);
+    if (ok) {
+        postgres_queue(store->postgres, before, 0, NULL);
+        postgres_queue(store->postgres, SQL_FIND_IDS, 1, values);
+        ok = postgres_run(store->postgres, error) && take_ids(store, order, count, 1, true, error);
+    }
+    buffer_free(&ids);
+    return ok;
+}
+
+/* Stores those of which nothing is known; another replica may have been faster. */
+static bool add_ids(struct replica *store, const struct order *order, size_t count,
+                    struct error *error)
 {
     struct buffer ids = {0}, digests = {0}, places = {0};
     for (size_t i = 0; i < count; i++)
-        if (is_first(order, i) && entry_of(store, order[i].ticket)->seq == 0) {
+        if (is_unknown(store, order, i)) {
             write_element(&ids, order[i].id);
             write_element(&digests, entry_of(store, order[i].ticket)->digest);
             buffer_printf(&places, "%c%zu", places.length ? ',' : '{', order[i].ticket);
         }
     const char *values[] = {end_array(&ids), end_array(&digests), end_array(&places)};
-    bool ok = values[0] && values[1] && values[2]
-                  ? replica_ask(store, statement, are_new ? 3 : 1, values, error)
-                  : error_memory(error);
+    bool ok = (values[0] && values[1] && values[2]) || error_memory(error);
+    ok = ok && replica_ask(store, SQL_ADD_IDS, 3, values, error) &&
+         take_ids(store, order, count, 0, false, error);
     buffer_free(&ids);
     buffer_free(&digests);
     buffer_free(&places);
     return ok;
-}
-
-/* Takes seq (and digest: of what was there before) of the ids in the result. */
-static bool take_ids(struct replica *store, const struct order *order, size_t count, bool known,
-                     struct error *error)
-{
-    size_t rows = postgres_rows(store->postgres, 0);
-    struct found *found = index_result(store->postgres, 0);
-    if (!found)
-        return error_memory(error);
-    for (size_t i = 0; i < count; i++) {
-        struct entry *entry = entry_of(store, order[i].ticket);
-        const struct found *one =
-            is_first(order, i) && entry->seq == 0 ? find(found, rows, order[i].id) : NULL;
-        if (one && known)
-            compare_entry(entry, postgres_text(store->postgres, 0, one->row, 2),
-                          postgres_number(store->postgres, 0, one->row, 1));
-        else if (one)
-            entry->seq = postgres_number(store->postgres, 0, one->row, 1);
-    }
-    free(found);
-    return true;
 }
 
 /* The later events with the same id, by the digest of the stored one, which the first has by now.
@@ -270,31 +307,6 @@ static bool settle_repeats(struct replica *store, const struct order *order, siz
             first = entry;
     }
     return true;
-}
-
-static bool any_unknown(const struct replica *store, const struct order *order, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (is_first(order, i) && entry_of(store, order[i].ticket)->seq == 0)
-            return true;
-    return false;
-}
-
-/* In the open transaction: stores the new ids, and learns which are not new. */
-static bool resolve_ids(struct replica *store, struct error *error)
-{
-    size_t count;
-    struct order *order = order_ids(store, &count);
-    if (!order)
-        return error_memory(error);
-    bool ok = count == 0 || (send_ids(store, SQL_ADD_IDS, order, count, true, error) &&
-                             take_ids(store, order, count, false, error));
-    if (ok && any_unknown(store, order, count))
-        ok = send_ids(store, SQL_FIND_IDS, order, count, false, error) &&
-             take_ids(store, order, count, true, error);
-    ok = ok && settle_repeats(store, order, count, error);
-    free(order);
-    return ok;
 }
 
 static bool fix_schema(struct replica *store, struct error *error)
@@ -319,17 +331,30 @@ static bool fix_schema(struct replica *store, struct error *error)
     return ok || error_set(error, ERROR_BUSY, FIXED_MEANWHILE);
 }
 
+/* One whose session is over, if there is any: *writer; left as it is otherwise. */
+static bool find_free_writer(struct replica *store, int64_t *writer, struct error *error)
+{
+    if (!replica_ask(store, SQL_WRITERS, 0, NULL, error))
+        return false;
+    const char *known = postgres_text(store->postgres, 0, 0, 0);
+    char *copy = known ? strdup(known) : NULL; /* the result goes with the next */
+    if (known && !copy)
+        return error_memory(error);
+    const char *values[] = {copy};
+    bool ok = replica_ask(store, SQL_CLAIM_WRITER, 1, values, error);
+    free(copy);
+    if (ok && postgres_rows(store->postgres, 0) > 0)
+        *writer = postgres_number(store->postgres, 0, 0, 0);
+    return ok;
+}
+
 static bool claim_writer(struct replica *store, struct error *error)
 {
     char writer[INTEGER_MAX];
-    for (int tries = 0; store->writer == 0 && tries < CLAIMS_MAX; tries++) {
-        if (!replica_ask(store, SQL_CLAIM_WRITER, 0, NULL, error))
+    for (int tries = 0; store->writer == 0 && tries < CLAIMS_MAX; tries++)
+        if (!find_free_writer(store, &store->writer, error) ||
+            (store->writer == 0 && !replica_ask(store, SQL_NEW_WRITER, 0, NULL, error)))
             return false;
-        if (postgres_rows(store->postgres, 0) > 0)
-            store->writer = postgres_number(store->postgres, 0, 0, 0);
-        else if (!replica_ask(store, SQL_NEW_WRITER, 0, NULL, error))
-            return false;
-    }
     if (store->writer == 0)
         return error_set(error, ERROR_BUSY, "too many replicas begin at once: try again");
     /* only now that nobody else can change it */
@@ -490,10 +515,21 @@ static bool send_rows(struct replica *store, bool begun, size_t *added, struct e
     return ok;
 }
 
+/* Begins the transaction; in it the new ids are stored, and those that are not new are found. */
 static bool begin(struct replica *store, struct error *error)
 {
-    return replica_ask(store, "BEGIN", 0, NULL, error) && fix_schema(store, error) &&
-           resolve_ids(store, error);
+    size_t count;
+    struct order *order = order_ids(store, &count);
+    if (!order)
+        return error_memory(error);
+    bool ok = find_ids(store, "BEGIN", order, count, error) && fix_schema(store, error);
+    if (ok && any_unknown(store, order, count))
+        ok = add_ids(store, order, count, error);
+    if (ok && any_unknown(store, order, count))
+        ok = find_ids(store, "SELECT", order, count, error);
+    ok = ok && settle_repeats(store, order, count, error);
+    free(order);
+    return ok;
 }
 
 static bool send_batch(struct replica *store, size_t *added, struct error *error)

@@ -1,7 +1,9 @@
 /* The store's tables, made on the first connection of all. Private to store_postgres*.c.
  *
  * Plain SQL without triggers and locks across rows. What the hot path touches is keyed by writer
- * (trendline_writers, trendline_rows) or by id (trendline_ids). */
+ * (trendline_writers, trendline_rows) or by id (trendline_ids), so that these tables may be spread
+ * over servers: docs/scaling.md lists the forms of statements, tests/postgres/forms.sh checks them.
+ */
 #ifndef TRENDLINE_STORE_POSTGRES_SQL_H
 #define TRENDLINE_STORE_POSTGRES_SQL_H
 
@@ -29,10 +31,11 @@
     " SELECT r.seq, r.time, r.id,"                                                                 \
     "  (SELECT jsonb_object_agg(coalesce(f.name->>'category', f.name#>>'{}'),"                     \
     "   CASE WHEN r.cells[f.place] = 'NaN' THEN NULL"                                              \
-    "   WHEN jsonb_typeof(f.name) = 'object' THEN"                                                 \
-    "    (SELECT to_jsonb(t.text) FROM trendline_texts t WHERE t.code = r.cells[f.place])"         \
+    "   WHEN jsonb_typeof(f.name) = 'object' THEN to_jsonb(t.text)"                                \
     "   ELSE to_jsonb(r.cells[f.place]) END)"                                                      \
-    "   FROM jsonb_array_elements(s.features) WITH ORDINALITY f(name, place)) AS features,"        \
+    "   FROM jsonb_array_elements(s.features) WITH ORDINALITY f(name, place)"                      \
+    "   LEFT JOIN LATERAL (SELECT text FROM trendline_texts WHERE code = r.cells[f.place]"         \
+    "    AND jsonb_typeof(f.name) = 'object' LIMIT 1) t ON true) AS features,"                     \
     "  r.cells[cardinality(r.cells)] AS target, r.weight"                                          \
     " FROM trendline_rows r, trendline_schema s;"
 
@@ -120,9 +123,12 @@
     "AND usename = current_user AND pid <> pg_backend_pid() AND state = 'active' "                 \
     "AND wait_event_type <> 'Client' AND query_start < clock_timestamp() - interval '2 s'"
 
-/* A writer whose last session is over: the lock is held as long as a session lives. */
+/* A writer whose last session is over: the lock is held as long as a session lives. It is taken in
+ * a statement without a table, so that nobody evaluates it elsewhere or for more writers than one.
+ */
+#define SQL_WRITERS "SELECT array_agg(writer) FROM trendline_writers"
 #define SQL_CLAIM_WRITER                                                                           \
-    "SELECT writer FROM trendline_writers WHERE "                                                  \
+    "SELECT writer FROM unnest($1::bigint[]) known(writer) WHERE "                                 \
     "pg_try_advisory_lock('trendline_writers'::regclass::oid::int, writer::int) LIMIT 1"
 #define SQL_NEW_WRITER    "INSERT INTO trendline_writers DEFAULT VALUES"
 #define SQL_WRITER_NUMBER "SELECT number FROM trendline_writers WHERE writer = $1"
@@ -165,18 +171,18 @@
 #define SQL_FIX_SCHEMA                                                                             \
     "INSERT INTO trendline_schema (features, target) VALUES ($1::jsonb, $2) ON CONFLICT DO "       \
     "NOTHING"
+/* Looked up before any is inserted: what is known uses up no number, and waits for nobody. */
+#define SQL_FIND_IDS                                                                               \
+    "SELECT id, seq, replace(digest::text, '-', '') FROM trendline_ids WHERE id = ANY($1::text[])"
 /* Numbered in the order of the batch, then sorted by their bytes, so that two replicas never wait
- * for each other in a circle. Those that are known are left out only so that they use up no number:
- * others may come meanwhile. */
+ * for each other in a circle. One that another replica has stored meanwhile is not among the
+ * returned, and SQL_FIND_IDS finds it. */
 #define SQL_ADD_IDS                                                                                \
     "INSERT INTO trendline_ids (id, seq, digest) SELECT id, seq, digest FROM ("                    \
     "SELECT id, nextval('trendline_seq') AS seq, digest FROM ("                                    \
-    "SELECT n.id, n.digest FROM unnest($1::text[], $2::uuid[], $3::bigint[]) n(id, digest, "       \
-    "place) "                                                                                      \
-    "WHERE NOT EXISTS (SELECT FROM trendline_ids i WHERE i.id = n.id) ORDER BY n.place) placed"    \
-    ") numbered ORDER BY id COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING id, seq"
-#define SQL_FIND_IDS                                                                               \
-    "SELECT id, seq, replace(digest::text, '-', '') FROM trendline_ids WHERE id = ANY($1::text[])"
+    "SELECT id, digest FROM unnest($1::text[], $2::uuid[], $3::bigint[]) n(id, digest, place) "    \
+    "ORDER BY place) placed) numbered "                                                            \
+    "ORDER BY id COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING id, seq"
 #define SQL_ADD_ROWS                                                                               \
     "INSERT INTO trendline_rows (writer, number, seq, id, cells, time, weight) "                   \
     "SELECT $1::bigint, $2::bigint + n.place, coalesce(n.seq, nextval('trendline_seq')), n.id, "   \

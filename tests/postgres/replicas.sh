@@ -121,6 +121,30 @@ test_builds_at_once() {
         SELECT events >= lag(events, 1, 0::bigint) OVER (ORDER BY version) FROM trendline_models) m(known)')"
 }
 
+# Another session stores the same id and has not committed: whoever comes second waits, and then knows.
+# raced NAME ENDING WANTS: the answer to an event whose id is looked up in vain, then met when it is stored
+raced() {
+    local psql
+    coproc OTHER { psql -XAtq "$URI"; }
+    psql=$OTHER_PID
+    echo "BEGIN; INSERT INTO trendline_ids SELECT 'raced-$1', 4711, digest FROM trendline_ids WHERE id = 'e-0';" >&"${OTHER[1]}"
+    is_held() { [ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query ~ 'raced-$1'")" = 1 ]; }
+    wait_until 10 is_held
+    URL=${urls[1]} answer /action -d "$(event 0 | sed "s/e-0/raced-$1/")" >"$SCRATCH/raced" &
+    local asked=$!
+    is_waiting() { [ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'trendline' AND wait_event_type = 'Lock'")" = 1 ]; }
+    check_equal "$1: it waits" yes "$(wait_until 10 is_waiting && echo yes)"
+    printf '%s;\n\\q\n' "$2" >&"${OTHER[1]}"
+    wait "$psql" "$asked"
+    check_contains "$1: and then knows" "$3" "$(cat "$SCRATCH/raced")"
+}
+
+test_raced_ids() {
+    raced committed COMMIT '200 {"seq": 4711, "duplicate": true}'
+    raced "rolled-back" ROLLBACK '201 {"seq": '
+    check_equal "what was rolled back is stored once" 1 "$(sql "SELECT count(*) FROM trendline_rows WHERE id = 'raced-rolled-back'")"
+}
+
 # The union replayed into files gives the same bits.
 test_files() {
     new_data
@@ -173,6 +197,7 @@ test_freshness
 test_build_elsewhere
 test_builds_at_once
 test_files
+test_raced_ids
 test_new_replica
 test_kept_sums
 for SERVICE in "${services[@]}"; do stop_service; done
