@@ -34,14 +34,11 @@ static struct model *new_model(const struct schema *schema)
 static bool fit_model(struct model *model, enum candidate candidate, double penalty,
                       const struct folds_set *rows, struct error *error)
 {
-    size_t column = 0;
-    error->kind = ERROR_NONE;
+    size_t column;
     model->predictor = predictor_new(candidate, penalty, rows, &column, error);
     model->fit = model->predictor ? model->predictor->fit : NULL;
-    if (!model->predictor && error->kind == ERROR_UNUSABLE)
-        error_set(error, ERROR_UNUSABLE,
-                  "the coefficient of \"%s\" is beyond the range of a double",
-                  column == 0 ? "intercept" : "?");
+    if (!model->predictor && column != SIZE_MAX)
+        column_name_error(model->schema->names, rows->encoding, column, error);
     return model->predictor != NULL;
 }
 

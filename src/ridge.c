@@ -112,33 +112,36 @@ void gram_of_column(const struct moments *moments, size_t column, double *mean, 
 
 bool ridge_init(struct ridge *ridge, size_t count)
 {
-    *ridge = (struct ridge){.count = count};
-    ridge->deviation = calloc(count, sizeof *ridge->deviation);
-    ridge->factor = calloc(count * count, sizeof *ridge->factor);
-    ridge->weights = calloc(count, sizeof *ridge->weights);
-    return ridge->deviation && ridge->factor && ridge->weights;
+    double *room = malloc((count * (count + 3) + 1) * sizeof *room);
+    *ridge = (struct ridge){.count = count, .factor = room};
+    if (!room)
+        return false;
+    ridge->deviation = room + count * count;
+    ridge->penalties = ridge->deviation + count;
+    ridge->weights = ridge->penalties + count;
+    return true;
 }
 
 void ridge_free(struct ridge *ridge)
 {
-    free(ridge->deviation);
     free(ridge->factor);
-    free(ridge->weights);
     *ridge = (struct ridge){0};
 }
 
-/* The correlations plus the penalty, as columns below the diagonal; a constant column correlates
- * with nothing. */
-static void load(struct ridge *ridge, const struct gram *gram, double penalty)
+/* The correlations plus the penalties, as columns below the diagonal; a constant column correlates
+ * with nothing. `doubt`: by how much of its mean square for each of its variance a column is
+ * penalised beyond `penalty`. */
+static void load(struct ridge *ridge, const struct gram *gram, double penalty, double doubt)
 {
     size_t n = ridge->count;
     for (size_t j = 0; j < n; j++) {
-        double variance = covariance_row(gram, j)[j];
+        double variance = covariance_row(gram, j)[j], share = gram->mean[j] / sqrt(variance);
         ridge->deviation[j] = variance > 0 ? sqrt(variance) : 0;
+        ridge->penalties[j] = penalty + (variance > 0 ? doubt * (1 + share * share) : 0);
     }
     for (size_t j = 0; j < n; j++) {
         double *column = ridge->factor + j * n, own = ridge->deviation[j];
-        column[j] = 1 + penalty;
+        column[j] = 1 + ridge->penalties[j];
         for (size_t k = j + 1; k < n; k++) {
             double both = own * ridge->deviation[k];
             column[k] = both > 0 ? covariance_row(gram, j)[k] / both : 0;
@@ -147,11 +150,35 @@ static void load(struct ridge *ridge, const struct gram *gram, double penalty)
     }
 }
 
+/* Half of the penalty is left to rounding. */
+static bool factor_holds(const struct ridge *ridge, double penalty)
+{
+    for (size_t j = 0; j < ridge->count; j++) {
+        double root = ridge->factor[j * ridge->count + j];
+        if (!(root * root >= penalty / 2))
+            return false;
+    }
+    return true;
+}
+
+static bool try_factor(struct ridge *ridge, const struct gram *gram, double penalty, double doubt)
+{
+    load(ridge, gram, penalty, doubt);
+    return cholesky_factorise(ridge->factor, ridge->count) && factor_holds(ridge, penalty);
+}
+
+static bool factorise(struct ridge *ridge, const struct gram *gram, double penalty)
+{
+    bool ok = try_factor(ridge, gram, penalty, 0);
+    for (double doubt = RIDGE_DOUBT_MIN; !ok && doubt <= RIDGE_DOUBT_MAX; doubt *= RIDGE_DOUBT_STEP)
+        ok = try_factor(ridge, gram, penalty, doubt);
+    return ok;
+}
+
 bool ridge_fit(struct ridge *ridge, const struct gram *gram, double penalty)
 {
     size_t n = ridge->count;
-    load(ridge, gram, penalty);
-    if (!cholesky_factorise(ridge->factor, n))
+    if (!factorise(ridge, gram, penalty))
         return false;
     cholesky_substitute(ridge->factor, n, ridge->weights);
     ridge->intercept = gram->mean[n];
@@ -160,6 +187,28 @@ bool ridge_fit(struct ridge *ridge, const struct gram *gram, double penalty)
         ridge->intercept -= ridge->weights[j] * gram->mean[j];
     }
     return isfinite(ridge->intercept);
+}
+
+size_t ridge_columns(const struct ridge *ridge)
+{
+    size_t columns = 1;
+    for (size_t j = 0; j < ridge->count; j++)
+        columns += ridge->deviation[j] > 0;
+    return columns;
+}
+
+/* As R = (R + P) - P, each column's share of the trace is 1 less its penalty times its entry in the
+ * diagonal of (R + P)⁻¹: 0 to 1, but for rounding. */
+double ridge_parameters(const struct ridge *ridge)
+{
+    size_t n = ridge->count;
+    double sum = 1, *diagonal = malloc((n + 1) * sizeof *diagonal);
+    bool ok = diagonal && cholesky_inverse_diagonal(ridge->factor, n, diagonal);
+    for (size_t j = 0; ok && j < n; j++)
+        if (ridge->deviation[j] > 0)
+            sum += 1 - fmin(fmax(ridge->penalties[j] * diagonal[j], 0), 1);
+    free(diagonal);
+    return ok ? sum : NAN;
 }
 
 double ridge_error(const struct ridge *ridge, const struct gram *gram)
