@@ -94,5 +94,7 @@ bool model_parse_terms(struct model *model, const struct json *json, struct erro
         !parse_weights(predictor, json_get_kind(json, "coefficients", JSON_OBJECT)))
         return error_set(error, ERROR_DAMAGED, "a term's coefficient is missing");
     predictor->intercept = ldexp(intercept, TARGET_BITS);
+    if (model_is_outdated(model)) /* it told the rank of the columns, not of the terms */
+        model->fit->rank = predictor->count + 1;
     return true;
 }
