@@ -382,11 +382,10 @@ static bool parse_reach(struct model *model, const struct json *json, struct err
     predictor->reach = reach_parse(json, numbers);
     if (!predictor->reach)
         return error_memory(error);
-    if (places && !(predictor->maps = places_parse(places, numbers)))
-        return error_set(error, ERROR_DAMAGED, "the columns' places are not what they should be");
+    if (places && !(predictor->maps = places_parse(places, numbers, error)))
+        return false;
     return !predictor->maps ||
-           metric_parse(predictor->maps, json_get_kind(json, "metric", JSON_ARRAY)) ||
-           error_set(error, ERROR_DAMAGED, "the metric is not what it should be");
+           metric_parse(predictor->maps, json_get_kind(json, "metric", JSON_ARRAY), error);
 }
 
 static bool parse_linear(struct model *model, const struct json *json, struct error *error)

@@ -23,17 +23,27 @@ static bool parse_place(const struct json *json, struct place *place)
     return true;
 }
 
-struct term_maps *places_parse(const struct json *list, size_t features)
+static bool parse_places(const struct json *list, struct place *places, size_t count)
+{
+    size_t used = 0;
+    const struct json *item = list ? json_first(list) : NULL;
+    for (; item && used < count; item = json_next(item))
+        if (!parse_place(item, &places[used++]))
+            return false;
+    return !item && used == count;
+}
+
+struct term_maps *places_parse(const struct json *list, size_t features, struct error *error)
 {
     struct place places[FOLDS_FEATURES_MAX + 1];
-    size_t count = 0;
-    const struct json *item = list ? json_first(list) : NULL;
-    if (features > FOLDS_FEATURES_MAX)
+    if (features > FOLDS_FEATURES_MAX || !parse_places(list, places, features + 1)) {
+        error_set(error, ERROR_DAMAGED, "the columns' places are not what they should be");
         return NULL;
-    for (; item && count <= features; item = json_next(item))
-        if (!parse_place(item, &places[count++]))
-            return NULL;
-    return !item && count == features + 1 ? term_maps_of(places, features) : NULL;
+    }
+    struct term_maps *maps = term_maps_of(places, features);
+    if (!maps)
+        error_memory(error);
+    return maps;
 }
 
 void metric_write(const struct term_maps *maps, const char *indent, struct buffer *out)
@@ -49,19 +59,27 @@ void metric_write(const struct term_maps *maps, const char *indent, struct buffe
     buffer_puts(out, "]");
 }
 
-bool metric_parse(struct term_maps *maps, const struct json *list)
+static bool parse_metric(const struct json *list, double *metric, size_t count)
 {
-    double metric[METRIC_MAX * (METRIC_MAX + 1) / 2];
-    size_t count = maps->features * (maps->features + 1) / 2, used = 0;
-    if (!list || maps->features > METRIC_MAX)
-        return !list;
+    size_t used = 0;
     const struct json *item = json_first(list);
     for (; item && used < count; item = json_next(item)) {
         if (json_kind(item) != JSON_NUMBER || !isfinite(json_number(item)))
             return false;
         metric[used++] = json_number(item);
     }
-    return used == count && !item && term_maps_set_metric(maps, metric);
+    return !item && used == count;
+}
+
+bool metric_parse(struct term_maps *maps, const struct json *list, struct error *error)
+{
+    double metric[METRIC_MAX * (METRIC_MAX + 1) / 2];
+    if (!list)
+        return true;
+    if (maps->features > METRIC_MAX ||
+        !parse_metric(list, metric, maps->features * (maps->features + 1) / 2))
+        return error_set(error, ERROR_DAMAGED, "the metric is not what it should be");
+    return term_maps_set_metric(maps, metric) || error_memory(error);
 }
 
 void reach_write(const struct reach *reach, const char *indent, struct buffer *out)

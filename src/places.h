@@ -9,12 +9,14 @@
 
 void places_write(const struct term_maps *maps, struct buffer *out);
 
-/* NULL when it is not that for so many features, or without memory. `list` may be NULL. */
-struct term_maps *places_parse(const struct json *list, size_t features);
+/* NULL with ERROR_DAMAGED when it is not that for so many features, or without memory. `list` may
+ * be NULL. */
+struct term_maps *places_parse(const struct json *list, size_t features, struct error *error);
 
-/* Appends `,"metric": […]`, where there is one. False: `list`, which may be NULL, is not one. */
+/* Appends `,"metric": […]`, where there is one. False with ERROR_DAMAGED: `list`, which may be
+ * NULL, is not one; or without memory. */
 void metric_write(const struct term_maps *maps, const char *indent, struct buffer *out);
-bool metric_parse(struct term_maps *maps, const struct json *list);
+bool metric_parse(struct term_maps *maps, const struct json *list, struct error *error);
 
 /* Appends `,"reach": [[least, greatest], …],"distance": x`: by number. Parsing what is not there
  * makes it unknown; NULL without memory. */

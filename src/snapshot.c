@@ -149,8 +149,7 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
 static bool read_metric(struct snapshot *snapshot, const struct json *header, struct error *error)
 {
     struct term_maps *maps = snapshot->folds->maps;
-    return !maps || metric_parse(maps, json_get_kind(header, "metric", JSON_ARRAY)) ||
-           error_set(error, ERROR_DAMAGED, "the metric cannot be read");
+    return !maps || metric_parse(maps, json_get_kind(header, "metric", JSON_ARRAY), error);
 }
 
 static bool read_lines(struct snapshot *snapshot, struct lines *lines, struct error *error)

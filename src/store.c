@@ -1,16 +1,13 @@
 /* What is the same in every store, and the way to the implementation for what is not. */
 #include "store_methods.h"
 
-#include "json.h"
-#include "places.h"
+#include "maps_text.h"
 #include "symbols.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define NO_PLACES "terms.json, trendline_terms: these are not the places of terms"
 
 enum {
     LOCK_WAIT_MS = 10000,
@@ -492,36 +489,49 @@ bool store_fits(const struct store *store, const struct folds *folds)
            (term_maps_equal(folds->maps, store->maps) && folds->term_rows == folds_rows(folds));
 }
 
-void store_write_maps(const struct schema *schema, const struct term_maps *maps, struct buffer *out)
+/* Of these features, both of which are taken over: they are the store's where they are wanted. */
+static void keep_wanted(struct store *store, const struct schema *wanted, struct schema *theirs,
+                        struct term_maps **maps)
 {
-    buffer_puts(out, "{\"features\": ");
-    schema_write(schema, out);
-    buffer_puts(out, ", \"places\": ");
-    places_write(maps, out);
-    metric_write(maps, "\n", out);
-    buffer_puts(out, "}\n");
+    if (!wanted || schema_equal(theirs, wanted)) {
+        schema_free(store->maps_schema);
+        store->maps_schema = theirs;
+        return;
+    }
+    schema_free(theirs);
+    term_maps_free(*maps);
+    *maps = NULL;
 }
 
 bool store_parse_maps(struct store *store, const struct schema *schema, const char *text,
                       size_t length, struct term_maps **maps, struct error *error)
 {
-    struct json *json = json_parse(text, length, error);
-    const struct json *names = json ? json_get_kind(json, "features", JSON_ARRAY) : NULL;
-    struct schema *theirs = names ? schema_parse(names, error) : NULL;
-    *maps = theirs ? places_parse(json_get_kind(json, "places", JSON_ARRAY), schema_numbers(theirs))
-                   : NULL;
-    bool ok = (*maps && metric_parse(*maps, json_get_kind(json, "metric", JSON_ARRAY))) ||
-              error_set(error, ERROR_DAMAGED, NO_PLACES);
-    json_free(json);
-    if (ok && (!schema || schema_equal(theirs, schema))) {
-        schema_free(store->maps_schema);
-        store->maps_schema = theirs;
-        return true;
-    }
-    schema_free(theirs);
-    term_maps_free(*maps);
-    *maps = NULL;
-    return ok;
+    struct schema *theirs;
+    if (!maps_parse(text, length, &theirs, maps, error))
+        return false;
+    keep_wanted(store, schema, theirs, maps);
+    return true;
+}
+
+struct known_maps store_known_maps(const struct store *store)
+{
+    const struct model *model = store_model(store);
+    if (store->maps)
+        return (struct known_maps){store->maps_schema, store->maps};
+    if (model && model->predictor->maps)
+        return (struct known_maps){model->schema, model->predictor->maps};
+    return (struct known_maps){NULL, NULL};
+}
+
+bool store_take_known(struct store *store, const struct schema *schema, struct known_maps known,
+                      struct term_maps **maps, struct error *error)
+{
+    struct schema *theirs = schema_copy(known.schema);
+    if (!theirs)
+        return error_memory(error);
+    *maps = term_maps_share(known.maps);
+    keep_wanted(store, schema, theirs, maps);
+    return true;
 }
 
 static void drop_maps(struct store *store)

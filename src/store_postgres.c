@@ -7,6 +7,8 @@
  */
 #include "store_replica.h"
 
+#include "maps_text.h"
+#include "seal.h"
 #include "store_postgres_sql.h"
 
 #include <stdio.h>
@@ -180,27 +182,81 @@ static bool postgres_identity(struct store *base, char identity[static STORE_IDE
     return true;
 }
 
+/* Puts them in the place of `before`, or where that is NULL of what is of other features. */
+static bool write_maps(struct replica *store, const struct schema *schema,
+                       const struct term_maps *maps, const char *before, struct error *error)
+{
+    struct buffer text = {0};
+    maps_write(schema, maps, &text);
+    const char *values[] = {replica_text(&text), before};
+    bool ok = values[0] ? replica_ask(store, before ? SQL_MEND_TERMS : SQL_ADD_TERMS,
+                                      before ? 2 : 1, values, error)
+                        : error_memory(error);
+    buffer_free(&text);
+    return ok;
+}
+
+/* *text: what is stored, a copy; empty where nothing is. */
+static bool read_terms(struct replica *store, struct buffer *text, struct error *error)
+{
+    if (!replica_ask(store, SQL_TERMS, 0, NULL, error))
+        return false;
+    if (postgres_rows(store->postgres, 0) > 0)
+        buffer_puts(text, postgres_text(store->postgres, 0, 0, 0));
+    return replica_text(text) || error_memory(error);
+}
+
+/* Where only the model knows what it was, all replicas have it the same again. */
+static bool mend_maps(struct replica *store, const struct schema *schema, const char *damaged,
+                      struct term_maps **maps, struct error *error)
+{
+    struct known_maps known = store_known_maps(&store->base);
+    fprintf(stderr, "trendline_terms: %s: %s\n", error->text,
+            known.maps ? "writing it again, as the sums and the model have it"
+                       : "making it again from the rows");
+    return !known.maps || (write_maps(store, known.schema, known.maps, damaged, error) &&
+                           store_take_known(&store->base, schema, known, maps, error));
+}
+
+/* What was written before there were checksums gets its own. */
+static bool take_terms(struct replica *store, const struct schema *schema,
+                       const struct buffer *text, struct term_maps **maps, struct error *error)
+{
+    size_t length = text->length - 1; /* it is terminated */
+    if (!store_parse_maps(&store->base, schema, text->data, length, maps, error))
+        return error->kind == ERROR_DAMAGED && mend_maps(store, schema, text->data, maps, error);
+    if (!*maps || seal_check(text->data, length) != SEAL_NONE)
+        return true;
+    return write_maps(store, store->base.maps_schema, *maps, text->data, error);
+}
+
 static bool postgres_load_maps(struct store *base, const struct schema *schema,
                                struct term_maps **maps, struct error *error)
 {
     struct replica *store = (struct replica *)base;
+    struct buffer text = {0};
     *maps = NULL;
-    if (!replica_ask(store, SQL_TERMS, 0, NULL, error))
-        return false;
-    if (postgres_rows(store->postgres, 0) == 0)
-        return true;
-    const char *text = postgres_text(store->postgres, 0, 0, 0);
-    return store_parse_maps(base, schema, text, strlen(text), maps, error);
+    bool ok = read_terms(store, &text, error) &&
+              (text.length == 1 || take_terms(store, schema, &text, maps, error));
+    buffer_free(&text);
+    return ok;
 }
 
+/* Also in the place of what is damaged, which is not looked into. */
 static bool postgres_save_maps(struct store *base, const struct schema *schema,
                                const struct term_maps *maps, struct error *error)
 {
     struct replica *store = (struct replica *)base;
     struct buffer text = {0};
-    store_write_maps(schema, maps, &text);
-    const char *values[] = {replica_text(&text)};
-    bool ok = values[0] ? replica_ask(store, SQL_ADD_TERMS, 1, values, error) : error_memory(error);
+    struct schema *theirs = NULL;
+    struct term_maps *known = NULL;
+    bool ok = read_terms(store, &text, error);
+    bool damaged =
+        ok && text.length > 1 && !maps_parse(text.data, text.length - 1, &theirs, &known, error);
+    ok = ok && (!damaged || error->kind == ERROR_DAMAGED) &&
+         write_maps(store, schema, maps, damaged ? text.data : NULL, error);
+    schema_free(theirs);
+    term_maps_free(known);
     buffer_free(&text);
     return ok;
 }

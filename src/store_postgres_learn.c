@@ -359,8 +359,16 @@ static bool begin_at_tails(struct replica *store, struct error *error)
     return true;
 }
 
+static bool load_terms(struct replica *store, struct error *error)
+{
+    struct store *base = &store->base;
+    return !base->config->has_terms || base->maps ||
+           base->methods->load_maps(base, NULL, &base->maps, error);
+}
+
 /* At the start: the last build where there is no model yet, so that a new replica serves before it
- * has learnt; then the kept sums, before anyone looks how far the writers are by now. */
+ * has learnt; then what terms are made from, which the model knows too; then the kept sums, before
+ * anyone looks how far the writers are by now. */
 static bool load(struct replica *store, struct error *error)
 {
     struct error none;
@@ -369,11 +377,9 @@ static bool load(struct replica *store, struct error *error)
     if (!replica_ask(store, SQL_VERSIONS, 0, NULL, error))
         return false;
     int64_t version = postgres_number(store->postgres, 0, 0, 0);
-    if (store->base.config->has_terms && !store->base.maps &&
-        !store->base.methods->load_maps(&store->base, NULL, &store->base.maps, error))
-        return false;
     store->loaded =
         (model_file_refresh(&store->base.model, &none) || refresh_model(store, version, error)) &&
+        load_terms(store, error) &&
         (store_forgets(&store->base) ? begin_at_tails(store, error) : load_moments(store, error));
     return store->loaded;
 }

@@ -82,8 +82,10 @@
     "INSERT INTO trendline_terms AS known (places) VALUES ($1) ON CONFLICT (one) DO UPDATE"        \
     " SET places = EXCLUDED.places"                                                                \
     " WHERE known.places::jsonb->'features' <> EXCLUDED.places::jsonb->'features'"
-#define SQL_MODEL "SELECT model FROM trendline_models WHERE version = $1"
-#define SQL_TRAIN "SELECT revision, snapshot FROM trendline_train"
+/* Only one of those who find it damaged replaces it. */
+#define SQL_MEND_TERMS "UPDATE trendline_terms SET places = $1 WHERE places = $2"
+#define SQL_MODEL      "SELECT model FROM trendline_models WHERE version = $1"
+#define SQL_TRAIN      "SELECT revision, snapshot FROM trendline_train"
 #define SQL_MOMENTS                                                                                \
     "SELECT snapshot, array_to_string(writers, ' '), array_to_string(numbers, ' ') "               \
     "FROM trendline_moments"
