@@ -82,18 +82,25 @@ bool metric_parse(struct term_maps *maps, const struct json *list, struct error 
     return term_maps_set_metric(maps, metric) || error_memory(error);
 }
 
+/* null where it was missing in all rows. */
+static void write_range(const struct reach *reach, size_t i, struct buffer *out)
+{
+    bool any = reach->least[i] <= reach->greatest[i];
+    buffer_puts(out, "[");
+    json_write_figure(out, any ? reach->least[i] : NAN);
+    buffer_puts(out, ", ");
+    json_write_figure(out, any ? reach->greatest[i] : NAN);
+    buffer_puts(out, "]");
+}
+
 void reach_write(const struct reach *reach, const char *indent, struct buffer *out)
 {
     if (!reach->known)
         return;
     buffer_printf(out, ",%s\"reach\": [", indent);
     for (size_t i = 0; i < reach->numbers; i++) {
-        bool any = reach->least[i] <= reach->greatest[i]; /* it was not missing in all rows */
-        buffer_puts(out, i > 0 ? ", [" : "[");
-        json_write_figure(out, any ? reach->least[i] : NAN);
-        buffer_puts(out, ", ");
-        json_write_figure(out, any ? reach->greatest[i] : NAN);
-        buffer_puts(out, "]");
+        buffer_puts(out, i > 0 ? ", " : "");
+        write_range(reach, i, out);
     }
     buffer_puts(out, "]");
     if (reach->distance >= 0) {
@@ -132,4 +139,53 @@ struct reach *reach_parse(const struct json *json, size_t numbers)
     if (distance)
         reach->distance = end_of(distance, INFINITY);
     return reach;
+}
+
+void recent_write(const struct recent *recent, struct buffer *out)
+{
+    const char *before = "[";
+    for (size_t i = 0; i < RECENT_BLOCKS; i++) {
+        const struct recent_block *block = &recent->blocks[i];
+        if (block->index < 0)
+            continue;
+        buffer_printf(out, "%s{\"block\":%lld,\"target\":", before, (long long)block->index);
+        write_range(block->reach, block->reach->numbers, out);
+        reach_write(block->reach, "", out);
+        buffer_puts(out, "}");
+        before = ",";
+    }
+    buffer_puts(out, before[0] == ',' ? "]" : "[]");
+}
+
+/* False: it is not one, or there is no memory. */
+static bool parse_block(struct recent *recent, const struct json *json, size_t numbers)
+{
+    int64_t index;
+    const struct json *target = json_get_kind(json, "target", JSON_ARRAY);
+    struct reach *reach =
+        target && json_get_count(json, "block", &index) ? reach_parse(json, numbers) : NULL;
+    bool ok = reach && reach->known &&
+              parse_range(target, &reach->least[numbers], &reach->greatest[numbers]);
+    if (ok)
+        reach_merge(recent_block(recent, index * recent->length + 1), reach);
+    reach_free(reach);
+    return ok;
+}
+
+struct recent *recent_parse(const struct json *list, double factor, size_t numbers,
+                            struct error *error)
+{
+    struct recent *recent = recent_new(factor, numbers);
+    const struct json *item = json_first(list);
+    if (!recent) {
+        error_memory(error);
+        return NULL;
+    }
+    while (item && json_kind(item) == JSON_OBJECT && parse_block(recent, item, numbers))
+        item = json_next(item);
+    if (!item)
+        return recent;
+    recent_free(recent);
+    error_set(error, ERROR_DAMAGED, "the header does not say how far the recent rows reach");
+    return NULL;
 }

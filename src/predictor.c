@@ -71,13 +71,10 @@ static bool take_weights(struct predictor *predictor, const struct ridge *ridge)
 }
 
 /* A tenth of their range beyond the targets seen, as far as there are doubles. */
-static void set_range(struct predictor *predictor, const struct folds_set *set)
+static void set_range(struct predictor *predictor)
 {
-    double least = INFINITY, greatest = -INFINITY;
-    for (size_t i = 0; i < set->count; i++) {
-        least = fmin(least, set->of[i]->least);
-        greatest = fmax(greatest, set->of[i]->greatest);
-    }
+    const struct reach *reach = predictor->reach;
+    double least = reach->least[reach->numbers], greatest = reach->greatest[reach->numbers];
     double margin = PREDICTOR_MARGIN * greatest - PREDICTOR_MARGIN * least;
     predictor->least = fmax(least - margin, -DBL_MAX);
     predictor->greatest = fmin(greatest + margin, DBL_MAX);
@@ -127,7 +124,7 @@ static bool fit_terms(struct predictor *predictor, const struct folds_set *set, 
     predictor->kind = candidate_terms(predictor->candidate, predictor->maps, &predictor->count);
     struct term_sums *sums = folds_set_sums(set, predictor->kind);
     bool ok = solve_terms(predictor, sums, error) && set_means(predictor->fit, set, error);
-    set_range(predictor, set);
+    set_range(predictor);
     term_sums_free(sums);
     return ok;
 }

@@ -274,8 +274,10 @@ void store_free_sums(struct store *store)
 {
     folds_free(store->events);
     window_free(store->window);
+    recent_free(store->recent);
     store->events = NULL;
     store->window = NULL;
+    store->recent = NULL;
 }
 
 void store_free_shared(struct store *store)
@@ -300,8 +302,17 @@ static bool start_window(struct store *store, const struct schema *schema, struc
         return true;
     if (!check_window(store, schema, error))
         return false;
-    store->window = window_new(store->config->window, schema_cells(schema));
+    /* behind a row's cells there is its distance (folds_distance) */
+    store->window = window_new(store->config->window, schema_cells(schema) + 1);
     return store->window || error_memory(error);
+}
+
+static bool start_recent(struct store *store, const struct schema *schema, struct error *error)
+{
+    store->recent = NULL;
+    if (store->config->forget > 0)
+        store->recent = recent_new(store->config->forget, schema_numbers(schema));
+    return store->config->forget == 0 || store->recent || error_memory(error);
 }
 
 /* Of no rows; `maps` is NULL without terms. NULL without memory. */
@@ -326,8 +337,8 @@ bool store_start_moments(struct store *store, const struct schema *schema, struc
     store_free_sums(store);
     if (!start_window(store, schema, error))
         return false;
-    store->events = new_folds(store, schema, store->maps);
-    return store->events || error_memory(error);
+    return start_recent(store, schema, error) &&
+           ((store->events = new_folds(store, schema, store->maps)) || error_memory(error));
 }
 
 static bool reserve(const struct store *store, struct folds *folds, const double *row,
@@ -413,6 +424,8 @@ static void judge(struct store *store, const double *row)
 /* The row moves into the window, and the oldest one out of it and of the sums. */
 static void move_window(struct store *store, const double *row, int64_t seq)
 {
+    double kept[SCHEMA_FEATURES_MAX + 3];
+    size_t cells = store->events->features + 2;
     const double *oldest = window_oldest(store->window);
     if (oldest) {
         double weight = oldest[store->events->features + 1];
@@ -421,7 +434,19 @@ static void move_window(struct store *store, const double *row, int64_t seq)
             folds_subtract_terms(store->events, oldest, weight);
         store->has_left = true;
     }
-    window_add(store->window, seq, row);
+    memcpy(kept, row, cells * sizeof *row);
+    kept[cells] = folds_distance(store->events, row);
+    window_add(store->window, seq, kept);
+}
+
+/* Only what is added shows at once; what is taken away or forgotten, when the store settles. */
+static void reach_recent(struct store *store, const double *row, int64_t seq)
+{
+    struct folds *events = store->events;
+    struct reach *block = recent_block(store->recent, seq);
+    reach_add(block, events->encoding, row);
+    if (events->maps)
+        reach_add_terms(block, row[events->features], folds_distance(events, row));
 }
 
 static void learn_row(struct store *store, const double *row, int64_t seq)
@@ -438,6 +463,8 @@ static void learn_row(struct store *store, const double *row, int64_t seq)
     folds_add(store->events, row, weight);
     if (store->events->maps)
         folds_add_terms(store->events, row, weight);
+    if (store->recent)
+        reach_recent(store, row, seq);
 }
 
 void store_learn(struct store *store, const double *row, int64_t seq)
@@ -447,14 +474,30 @@ void store_learn(struct store *store, const double *row, int64_t seq)
     store->learnt++;
 }
 
+static void reach_window(struct store *store)
+{
+    struct folds *events = store->events;
+    struct reach *reach = events->reach;
+    size_t target = events->features, distance = target + 2;
+    struct window_ends ends = window_reach(store->window);
+    reach_clear(reach);
+    reach_add(reach, events->encoding, ends.least);
+    reach_add(reach, events->encoding, ends.greatest);
+    if (!events->maps)
+        return;
+    reach_add_terms(reach, ends.least[target], NAN);
+    reach_add_terms(reach, ends.greatest[target], ends.greatest[distance]);
+}
+
 void store_settle(struct store *store)
 {
     struct folds *events = store->events;
     if (!store->has_left)
         return;
-    if (events->range_left)
-        window_range(store->window, events->features, &events->least, &events->greatest);
-    events->range_left = false;
+    if (store->window)
+        reach_window(store);
+    if (store->recent)
+        recent_reach(store->recent, store->learnt, events->reach);
     store->has_left = !folds_forget_unused(events, NULL); /* without memory they stay a while */
 }
 
@@ -463,18 +506,12 @@ bool store_forgets(const struct store *store)
     return store->config->window > 0 || store->config->forget > 0;
 }
 
-/* How many events matter. Of those before them FORGET leaves less than 2^-REMEMBERED_BITS. */
-static double remembered(const struct config *config)
-{
-    enum { REMEMBERED_BITS = 48 };
-    return config->forget > 0 ? ceil(REMEMBERED_BITS / -log2(config->forget))
-                              : (double)config->window;
-}
-
 int64_t store_forgotten(const struct store *store, int64_t last)
 {
-    double count = remembered(store->config);
-    return store_forgets(store) && (double)last > count ? last - (int64_t)count : 0;
+    int64_t window = (int64_t)store->config->window;
+    if (store->config->forget > 0)
+        return recent_before(store->config->forget, last);
+    return window > 0 && last > window ? last - window : 0;
 }
 
 /* ------------------------------------------------------------------ terms */
@@ -557,6 +594,8 @@ static bool add_all_terms(struct store *store, struct error *error)
     for (size_t i = 0; i < window_count(store->window); i++) {
         const double *row = window_row(store->window, i);
         folds_add_terms(store->events, row, row[store->events->features + 1]);
+        window_set(store->window, i, store->events->features + 2,
+                   folds_distance(store->events, row));
     }
     return true;
 }
@@ -575,12 +614,18 @@ static bool learn_again(void *context, int64_t seq, const struct event *event, s
 /* What is forgotten by and by is so in all sums at once: they are all made anew. */
 static bool remember_terms(struct store *store, struct term_maps *maps, struct error *error)
 {
-    struct folds *before = store->events;
-    store->events = new_folds(store, store_event_schema(store), maps);
-    bool ok = store->events ? store_visit(store, learn_again, store, error) : error_memory(error);
-    folds_free(ok ? before : store->events);
-    if (!ok)
-        store->events = before;
+    const struct schema *schema = store_event_schema(store);
+    struct folds *events = store->events;
+    struct recent *recent = store->recent;
+    store->events = new_folds(store, schema, maps);
+    bool ok = start_recent(store, schema, error) && (store->events || error_memory(error)) &&
+              store_visit(store, learn_again, store, error);
+    folds_free(ok ? events : store->events);
+    recent_free(ok ? recent : store->recent);
+    if (!ok) {
+        store->events = events;
+        store->recent = recent;
+    }
     return ok;
 }
 

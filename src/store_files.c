@@ -162,8 +162,10 @@ static bool open_journal(struct files *store, struct snapshot *snapshot, struct 
         return false;
     store->ids_known = known.seq;
     store->base.events = snapshot->folds;
+    store->base.recent = snapshot->recent;
     store->base.learnt = store->snapshot_at = snapshot->position.seq;
     snapshot->folds = NULL;
+    snapshot->recent = NULL;
     return true;
 }
 
@@ -585,7 +587,8 @@ static bool open_maps(struct files *store, struct snapshot *kept, struct error *
         known = (struct known_maps){kept->schema, kept->folds->maps};
     if (!terms_file_read(base, store->terms_path, NULL, known, &base->maps, error))
         return false;
-    if (kept->folds && !store_fits(base, kept->folds))
+    bool all = kept->recent || base->config->forget == 0;
+    if (kept->folds && !(all && store_fits(base, kept->folds)))
         snapshot_free(kept);
     return true;
 }
@@ -669,6 +672,7 @@ static bool files_snapshot(struct store *base, struct error *error)
     struct journal_position position = journal_position(store->journal);
     struct snapshot snapshot = {.schema = (struct schema *)journal_schema(store->journal),
                                 .folds = store->base.events,
+                                .recent = store->base.recent,
                                 .position = position};
     /* ids first: a snapshot must never be ahead of the ids that its events brought */
     if (!ids_flush(store->ids, position, error) ||

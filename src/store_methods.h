@@ -4,6 +4,7 @@
 #define TRENDLINE_STORE_METHODS_H
 
 #include "model_file.h"
+#include "recent.h"
 #include "store.h"
 #include "window.h"
 
@@ -49,6 +50,7 @@ struct store {
     struct model_file model;
     struct window *window;  /* WINDOW: the rows that are in `events`; NULL: all that were learnt */
     bool has_left;          /* since store_settle a row has left it, or may have been forgotten */
+    struct recent *recent;  /* FORGET: how far the rows reach that are not forgotten; else NULL */
     struct folds *events;   /* sums of the events; NULL while nothing has fixed their features */
     struct term_maps *maps; /* of events and train file; NULL until they are made */
     struct schema *maps_schema; /* the features that were said to be theirs */
