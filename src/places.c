@@ -157,19 +157,21 @@ void recent_write(const struct recent *recent, struct buffer *out)
     buffer_puts(out, before[0] == ',' ? "]" : "[]");
 }
 
-/* False: it is not one, or there is no memory. */
-static bool parse_block(struct recent *recent, const struct json *json, size_t numbers)
+static bool parse_block(struct recent *recent, const struct json *json, size_t numbers,
+                        struct error *error)
 {
-    int64_t index;
+    int64_t index = 0;
+    struct reach *reach = reach_parse(json, numbers);
+    if (!reach)
+        return error_memory(error);
     const struct json *target = json_get_kind(json, "target", JSON_ARRAY);
-    struct reach *reach =
-        target && json_get_count(json, "block", &index) ? reach_parse(json, numbers) : NULL;
-    bool ok = reach && reach->known &&
+    bool ok = target && json_get_count(json, "block", &index) && reach->known &&
+              index < INT64_MAX / recent->length &&
               parse_range(target, &reach->least[numbers], &reach->greatest[numbers]);
     if (ok)
         reach_merge(recent_block(recent, index * recent->length + 1), reach);
     reach_free(reach);
-    return ok;
+    return ok || error_set(error, ERROR_DAMAGED, "a block of recent rows cannot be read");
 }
 
 struct recent *recent_parse(const struct json *list, double factor, size_t numbers,
@@ -181,11 +183,10 @@ struct recent *recent_parse(const struct json *list, double factor, size_t numbe
         error_memory(error);
         return NULL;
     }
-    while (item && json_kind(item) == JSON_OBJECT && parse_block(recent, item, numbers))
+    while (item && parse_block(recent, item, numbers, error))
         item = json_next(item);
     if (!item)
         return recent;
     recent_free(recent);
-    error_set(error, ERROR_DAMAGED, "the header does not say how far the recent rows reach");
     return NULL;
 }

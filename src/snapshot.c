@@ -172,15 +172,23 @@ static bool read_metric(struct snapshot *snapshot, const struct json *header, st
     return !maps || metric_parse(maps, json_get_kind(header, "metric", JSON_ARRAY), error);
 }
 
+static bool read_sums(struct folds *folds, struct lines *lines, struct error *error)
+{
+    if (snapshot_read_sums(folds, lines))
+        return true;
+    return lines->no_memory ? error_memory(error)
+                            : error_set(error, ERROR_DAMAGED, "a sum cannot be read");
+}
+
 static bool read_lines(struct snapshot *snapshot, struct lines *lines, struct error *error)
 {
     char *first = lines_next(lines);
     struct json *header = first ? json_parse(first, strlen(first), error) : NULL;
+    bool no_memory = first ? !header && error->kind == ERROR_BUSY : lines->no_memory;
     if (!header)
-        return error_set(error, ERROR_DAMAGED, "there is no header");
-    bool ok = read_header(snapshot, header, error) &&
-              (snapshot_read_sums(snapshot->folds, lines) ||
-               error_set(error, ERROR_DAMAGED, "a sum cannot be read")) &&
+        return no_memory ? error_memory(error)
+                         : error_set(error, ERROR_DAMAGED, "there is no header");
+    bool ok = read_header(snapshot, header, error) && read_sums(snapshot->folds, lines, error) &&
               read_metric(snapshot, header, error);
     json_free(header);
     return ok;

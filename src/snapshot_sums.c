@@ -185,6 +185,7 @@ static bool read_places(struct folds *folds, struct lines *lines)
     }
     struct term_maps *maps = term_maps_of(places, numbers);
     bool ok = maps && folds_begin_terms(folds, maps);
+    lines->no_memory = !ok;
     term_maps_free(maps);
     return ok;
 }

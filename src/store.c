@@ -361,6 +361,8 @@ static bool check_union(const struct encoding *a, const struct encoding *b, stru
     for (size_t j = 0; fits && j < both->features; j++)
         fits = both->of[j].count <= ENCODING_LEVELS_MAX;
     encoding_free(both);
+    if (!both && a->columns + b->columns < ENCODING_ROOM)
+        return error_memory(error);
     return fits || (a->is_plain && b->is_plain) ||
            error_set(error, ERROR_UNUSABLE,
                      "the features of the train file and the events have too many different values "
