@@ -89,5 +89,4 @@ real_auto_run
 always_right terms.json
 always_right terms.json without events.moments
 always_right terms.json without model
-always_right events.moments
 check_report faults/damage
