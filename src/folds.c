@@ -654,7 +654,8 @@ static double scaled_covariance(const struct gram *gram, const size_t *columns,
 {
     size_t a = columns[i], b = columns[j];
     double covariance = gram->covariance[a * (gram->count + 1) + b];
-    double scaled = ldexp(covariance, -places[i].exponent - places[j].exponent);
+    int unit = gram->exponent[a] - places[i].exponent + gram->exponent[b] - places[j].exponent;
+    double scaled = ldexp(covariance, unit);
     return i == j ? scaled * (1 + METRIC_RIDGE) + METRIC_RIDGE : scaled;
 }
 
@@ -715,8 +716,9 @@ struct term_maps *folds_set_maps(const struct folds_set *set)
     bool ok = moments && numbers <= FOLDS_FEATURES_MAX && gram_of_moments(&gram, moments);
     for (size_t i = 0; ok && i <= numbers; i++) {
         columns[i] = i < numbers ? column_of_number(encoding, i) : gram.count;
-        double variance = gram.covariance[columns[i] * (gram.count + 2)];
-        places[i] = place_of(gram.mean[columns[i]], sqrt(variance));
+        size_t j = columns[i];
+        double deviation = sqrt(gram.covariance[j * (gram.count + 2)]);
+        places[i] = place_of(gram.mean[j], ldexp(deviation, gram.exponent[j]));
     }
     struct term_maps *maps = ok ? term_maps_of(places, numbers) : NULL;
     if (maps && !set_metric(maps, &gram, columns)) {

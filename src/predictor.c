@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define BEYOND_DOUBLES "values are so large or so small that their squares are no doubles"
-
 /* The figures that it shares with least squares; the others hold for that alone. False without
  * memory. */
 static bool set_figures(struct fit *fit, const struct ridge *ridge, double mse, double variance)
@@ -24,12 +22,11 @@ static bool set_figures(struct fit *fit, const struct ridge *ridge, double mse, 
     return !isnan(fit->parameters);
 }
 
-/* With the sums that it is made from there is nothing that could go wrong but memory. */
 static bool solve(struct ridge *ridge, const struct gram *gram, double penalty, struct error *error)
 {
     return ridge_fit(ridge, gram, penalty) ||
            error_set(error, ERROR_UNUSABLE,
-                     "%s: POST /build chooses a kind of model that can be made", BEYOND_DOUBLES);
+                     "a coefficient of the penalised fit is beyond the range of double precision");
 }
 
 static bool take_ridge(struct fit *fit, const struct ridge *ridge, const struct gram *gram)
@@ -41,8 +38,7 @@ static bool take_ridge(struct fit *fit, const struct ridge *ridge, const struct 
         fit->coefficients[j + 1].hi = ridge->weights[j];
     for (size_t j = 0; j <= fit->features; j++)
         fit->means[j] = gram->mean[j];
-    return set_figures(fit, ridge, ridge_error(ridge, gram),
-                       gram->covariance[(fit->features + 1) * (fit->features + 1) - 1]);
+    return set_figures(fit, ridge, ridge_error(ridge, gram), gram_variance(gram, fit->features));
 }
 
 /* Ridge on the features themselves: coefficients like those of least squares. */
@@ -95,13 +91,12 @@ static bool set_means(struct fit *fit, const struct folds_set *set, struct error
 static bool take_terms(struct predictor *predictor, const struct ridge *ridge,
                        const struct gram *gram)
 {
-    size_t last = (gram->count + 1) * (gram->count + 1) - 1;
     int unit = term_maps_target(predictor->maps).exponent - TARGET_BITS;
     predictor->fit->rows = gram->rows;
     predictor->fit->weight = gram->weight;
     return take_weights(predictor, ridge) &&
            set_figures(predictor->fit, ridge, ldexp(ridge_error(ridge, gram), 2 * unit),
-                       ldexp(gram->covariance[last], 2 * unit));
+                       ldexp(gram_variance(gram, gram->count), 2 * unit));
 }
 
 static bool solve_terms(struct predictor *predictor, struct term_sums *sums, struct error *error)

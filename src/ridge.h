@@ -32,8 +32,13 @@ struct gram {
     int64_t rows;
     double weight;      /* of them all; infinite beyond range */
     double *mean;       /* count + 1 */
-    double *covariance; /* (count + 1) by (count + 1), of which the upper triangle by rows */
+    double *covariance; /* (count + 1) by (count + 1), of which the upper triangle by rows: of
+                           columns in units of 2^exponent */
+    int *exponent;      /* count + 1: 0 but where squares of the column's values are no doubles */
 };
+
+/* Of column j, in its own unit. */
+double gram_variance(const struct gram *gram, size_t j);
 
 /* The first `count` terms, in their units, or all features. Without memory false; gram_free in any
  * case. */
@@ -57,8 +62,8 @@ bool ridge_init(struct ridge *ridge, size_t count);
 void ridge_free(struct ridge *ridge);
 
 /* target ≈ intercept + Σ weight · column, minimising mean squared error + Σ penalty · (weight ·
- * deviation)², where each column's penalty is the one given, or more as above. False where numbers
- * are beyond the range of doubles. */
+ * deviation)², where each column's penalty is the one given, or more as above. False where a weight
+ * or the intercept is beyond the range of doubles. */
 bool ridge_fit(struct ridge *ridge, const struct gram *gram, double penalty);
 
 /* The columns that have a weight, and the intercept: those that are not constant. */

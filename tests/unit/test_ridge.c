@@ -75,6 +75,36 @@ static void test_parameters(bool weighted, double penalty)
     gram_free(&gram);
 }
 
+/* Features of another magnitude have weights of another one, also where no square is a double. */
+static void test_magnitudes(int feature, int target)
+{
+    struct gram gram, scaled;
+    struct ridge ridge, other;
+    make_rows(true);
+    make_gram(&gram);
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j <= COLUMNS; j++)
+            rows[i][j] = ldexp(rows[i][j], j < COLUMNS ? feature : target);
+    make_gram(&scaled);
+    CHECK(ridge_init(&ridge, COLUMNS) && ridge_fit(&ridge, &gram, 1e-3), "a fit");
+    CHECK(ridge_init(&other, COLUMNS) && ridge_fit(&other, &scaled, 1e-3), "2^%d, 2^%d", feature,
+          target);
+    for (int j = 0; j < COLUMNS; j++) {
+        double wanted = ldexp(ridge.weights[j], target - feature);
+        CHECK(fabs(other.weights[j] - wanted) <= 1e-12 * fabs(wanted), "%g, not %g",
+              other.weights[j], wanted);
+    }
+    CHECK(fabs(ridge_parameters(&ridge) - ridge_parameters(&other)) < 1e-9, "parameters");
+    double error = ldexp(ridge_error(&ridge, &gram), 2 * target);
+    CHECK(error == ridge_error(&other, &scaled) ||
+              fabs(ridge_error(&other, &scaled) - error) < 1e-9 * error,
+          "2^%d: error %g, not %g", target, ridge_error(&other, &scaled), error);
+    ridge_free(&ridge);
+    ridge_free(&other);
+    gram_free(&gram);
+    gram_free(&scaled);
+}
+
 static void test_inverse_diagonal(void)
 {
     enum { MOST = 37 };
@@ -218,6 +248,11 @@ int main(void)
         test_parameters(false, penalty);
         test_parameters(true, penalty);
     }
+    test_magnitudes(3, -5);
+    test_magnitudes(1000, 0);
+    test_magnitudes(0, 1000);
+    test_magnitudes(900, 1000);
+    test_magnitudes(-900, -800);
     make_events();
     test_covariances(0.995);
     test_forgotten(0.5);
