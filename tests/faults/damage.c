@@ -252,8 +252,10 @@ static bool has_terms(void)
 static int start(struct buffer *state)
 {
     int ends[2], status;
-    struct config config = {
-        .learn_online = true, .may_choose = has_terms(), .id_window = UINT64_MAX};
+    struct config config = {.learn_online = true,
+                            .may_choose = has_terms(),
+                            .has_terms = has_terms(),
+                            .id_window = UINT64_MAX};
     snprintf(config.data_dir, sizeof config.data_dir, "%s", work);
     snprintf(config.train_path, sizeof config.train_path, "%s/train.txt", work);
     if (pipe(ends) != 0)

@@ -233,7 +233,7 @@ static void write_curve(void)
 {
     int64_t seq;
     scratch_empty();
-    fixture_config.may_choose = true;
+    fixture_config.may_choose = fixture_config.has_terms = true;
     struct store *store = begin_store();
     for (int i = 0; i < CURVED; i++)
         add_event(store, i, i * 7 % 11, i * i + i % 3, NULL, &seq);
@@ -269,7 +269,7 @@ static void test_terms(void)
           "terms are made from the same");
     buffer_free(&before);
     buffer_free(&after);
-    fixture_config.may_choose = false;
+    fixture_config.may_choose = fixture_config.has_terms = false;
 }
 
 /* A request of several events through the handler: the answer says which of them were stored. */
