@@ -4,9 +4,9 @@
 #include "file.h"
 #include "ids.h"
 #include "journal.h"
+#include "maps_file.h"
 #include "model_file.h"
 #include "settings_file.h"
-#include "terms_file.h"
 #include "timestamp.h"
 #include "versions.h"
 #include "watch.h"
@@ -567,14 +567,14 @@ static bool files_identity(struct store *base, char identity[static STORE_IDENTI
 static bool files_renew_maps(struct store *base, const struct schema *schema,
                              const struct term_maps *maps, struct error *error)
 {
-    return terms_file_write(((struct files *)base)->terms_path, schema, maps, error);
+    return maps_file_write(((struct files *)base)->terms_path, schema, maps, error);
 }
 
 static bool files_load_maps(struct store *base, const struct schema *schema,
                             struct term_maps **maps, struct error *error)
 {
-    return terms_file_read(base, ((struct files *)base)->terms_path, schema, store_known_maps(base),
-                           maps, error);
+    return maps_file_read(base, ((struct files *)base)->terms_path, schema, store_known_maps(base),
+                          maps, error);
 }
 
 /* At the opening, where `kept` has the sums as they were kept, if they were. Of other terms, or of
@@ -585,7 +585,7 @@ static bool open_maps(struct files *store, struct snapshot *kept, struct error *
     struct known_maps known = store_known_maps(base);
     if (kept->folds && kept->folds->maps)
         known = (struct known_maps){kept->schema, kept->folds->maps};
-    if (!terms_file_read(base, store->terms_path, NULL, known, &base->maps, error))
+    if (!maps_file_read(base, store->terms_path, NULL, known, &base->maps, error))
         return false;
     bool all = kept->recent || base->config->forget == 0;
     if (kept->folds && !(all && store_fits(base, kept->folds)))

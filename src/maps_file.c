@@ -1,4 +1,4 @@
-#include "terms_file.h"
+#include "maps_file.h"
 
 #include "file.h"
 #include "maps_text.h"
@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-bool terms_file_write(const char *path, const struct schema *schema, const struct term_maps *maps,
-                      struct error *error)
+bool maps_file_write(const char *path, const struct schema *schema, const struct term_maps *maps,
+                     struct error *error)
 {
     struct buffer text = {0};
     maps_write(schema, maps, &text);
@@ -21,7 +21,7 @@ bool terms_file_write(const char *path, const struct schema *schema, const struc
 static void write_again(const char *path, const struct schema *schema, const struct term_maps *maps)
 {
     struct error late;
-    if (!terms_file_write(path, schema, maps, &late))
+    if (!maps_file_write(path, schema, maps, &late))
         fprintf(stderr, "%s\n", late.text);
 }
 
@@ -37,8 +37,8 @@ static bool mend(struct store *store, const char *path, const struct schema *sch
     return store_take_known(store, schema, known, maps, error);
 }
 
-bool terms_file_read(struct store *store, const char *path, const struct schema *schema,
-                     struct known_maps known, struct term_maps **maps, struct error *error)
+bool maps_file_read(struct store *store, const char *path, const struct schema *schema,
+                    struct known_maps known, struct term_maps **maps, struct error *error)
 {
     struct buffer text = {0};
     *maps = NULL;
