@@ -349,25 +349,21 @@ static bool learn_terms(struct batch *batch, struct learner *learners, size_t co
     return learners[0].folds->term_rows == rows || changed_error(error);
 }
 
-/* Puts the name of the file, and of the column if it is about one, before what fit_new said. */
+/* Puts the name of the file, and of the column if it is about one, before what was said. */
 static void name_fit_error(const struct batch *batch, const struct encoding *encoding,
                            size_t column, struct error *error)
 {
-    struct buffer name = {0};
-    struct error cause = *error;
-    if (cause.kind != ERROR_UNUSABLE)
-        return;
-    const char *what = column ? "column " : "the intercept";
-    if (column > 0)
-        column_name(batch->columns.names, encoding, column - 1, &name);
-    error_set(error, cause.kind, TRAIN_NAME ": %s%.*s: %.200s", what, (int)name.length,
-              name.length > 0 ? name.data : "", cause.text);
-    buffer_free(&name);
+    struct error cause;
+    if (column != SIZE_MAX)
+        column_name_error(batch->columns.names, encoding, column, error);
+    cause = *error;
+    if (cause.kind == ERROR_UNUSABLE)
+        error_set(error, cause.kind, TRAIN_NAME ": %.400s", cause.text);
 }
 
 static bool fit_columns(struct batch *batch, const struct folds_set *set, struct error *error)
 {
-    size_t column = 0;
+    size_t column;
     if (batch->options & BATCH_CHOOSE && !choose(&batch->choice, set, error))
         return false;
     enum candidate chosen = batch->choice.candidate;
@@ -562,15 +558,14 @@ static void summarise_aliased(const struct batch *batch)
     const char *before = "aliased, with coefficient 0: ";
     const struct fit *fit = batch->model->fit;
     struct buffer names = {0};
-    if (fit->rank == fit->features + 1)
-        return;
     for (size_t i = 0; i < fit->features; i++)
         if (fit->aliased[i]) {
             buffer_puts(&names, before);
             column_name(batch->columns.names, batch->model->encoding, i, &names);
             before = ", ";
         }
-    fprintf(stderr, "%.*s\n", (int)names.length, names.length > 0 ? names.data : "");
+    if (names.length > 0)
+        fprintf(stderr, "%.*s\n", (int)names.length, names.data);
     buffer_free(&names);
 }
 

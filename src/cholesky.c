@@ -1,6 +1,8 @@
 #include "cholesky.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum {
     PANEL = 4, /* columns that are subtracted at once: a quarter of the way to memory */
@@ -83,4 +85,69 @@ void cholesky_substitute(const double *factor, size_t n, double *x)
             x[j] -= column[i] * x[i];
         x[j] /= column[j];
     }
+}
+
+/* Columns of an inverse that are made at once: two times LANES, as gcc keeps no more in a register.
+ */
+struct side {
+    lanes low, high;
+};
+
+enum { SIDE = 2 * LANES };
+
+static void begin_columns(struct side *inverse, size_t first, size_t n)
+{
+    memset(inverse + first, 0, (n - first) * sizeof *inverse);
+    for (size_t lane = 0; lane < SIDE && first + lane < n; lane++)
+        (lane < LANES ? &inverse[first + lane].low : &inverse[first + lane].high)[0][lane % LANES] =
+            1;
+}
+
+static inline void divide(struct side *row, double by)
+{
+    row->low /= by;
+    row->high /= by;
+}
+
+/* Columns `first` and on of the inverse of L, a row of `inverse` for each of theirs: two columns of
+ * L at a time, which halves the way to memory. */
+#ifdef __x86_64__
+__attribute__((target_clones("default", "avx2")))
+#endif
+static void
+invert_columns(const double *factor, size_t n, size_t first, struct side *restrict inverse)
+{
+    begin_columns(inverse, first, n);
+    for (size_t k = first; k < n; k += 2) {
+        const double *one = factor + k * n, *two = one + n;
+        divide(&inverse[k], one[k]);
+        if (k + 1 == n)
+            return;
+        struct side a = inverse[k], b = inverse[k + 1];
+        b.low -= one[k + 1] * a.low;
+        b.high -= one[k + 1] * a.high;
+        divide(&b, two[k + 1]);
+        inverse[k + 1] = b;
+        for (size_t i = k + 2; i < n; i++) {
+            inverse[i].low = inverse[i].low - one[i] * a.low - two[i] * b.low;
+            inverse[i].high = inverse[i].high - one[i] * a.high - two[i] * b.high;
+        }
+    }
+}
+
+bool cholesky_inverse_diagonal(const double *factor, size_t n, double *diagonal)
+{
+    struct side *inverse = malloc((n + 1) * sizeof *inverse);
+    for (size_t first = 0; inverse && first < n; first += SIDE) {
+        struct side squares = {0};
+        invert_columns(factor, n, first, inverse);
+        for (size_t i = first; i < n; i++) {
+            squares.low += inverse[i].low * inverse[i].low;
+            squares.high += inverse[i].high * inverse[i].high;
+        }
+        for (size_t lane = 0; lane < SIDE && first + lane < n; lane++)
+            diagonal[first + lane] = (lane < LANES ? squares.low : squares.high)[lane % LANES];
+    }
+    free(inverse);
+    return inverse != NULL;
 }

@@ -14,4 +14,7 @@ bool cholesky_factorise(double *matrix, size_t n);
 /* x becomes the solution of L Lᵀ y = x. */
 void cholesky_substitute(const double *factor, size_t n, double *x);
 
+/* The diagonal of the inverse of L Lᵀ: n entries. False without memory. */
+bool cholesky_inverse_diagonal(const double *factor, size_t n, double *diagonal);
+
 #endif

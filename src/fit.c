@@ -57,6 +57,7 @@ static bool set_coefficients(struct fit *fit, const struct normal *normal, size_
         fit->aliased[j - 1] = normal->aliased[j];
         fit->rank -= normal->aliased[j];
     }
+    fit->parameters = (double)fit->rank;
     return true;
 }
 

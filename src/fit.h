@@ -25,7 +25,10 @@ struct fit {
     size_t features;
     int64_t rows;  /* how many there are, whatever their weights */
     double weight; /* of them all, as is `rows` where each has weight 1; infinite beyond range */
-    size_t rank;   /* independent columns, the constant included */
+    size_t rank;   /* independent columns, the constant included; of a penalised fit (ridge.h) those
+                      that have a coefficient */
+    double parameters; /* how many that is worth: the rank, or of a penalised fit the trace of its
+                          hat matrix (ridge_parameters). NaN: nobody knows */
     struct coefficient *coefficients; /* features + 1 of them: the intercept, then by feature */
     bool *aliased;                    /* features of them: dependent on the columns before it */
     /* sums and means are weighted: a mean of v is Σ w v / Σ w */

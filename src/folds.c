@@ -123,12 +123,8 @@ struct folds *folds_of(struct encoding *encoding, size_t parts)
         encoding_free(encoding);
         return NULL;
     }
-    *folds = (struct folds){.features = encoding->features,
-                            .parts = parts,
-                            .encoding = encoding,
-                            .least = INFINITY,
-                            .greatest = -INFINITY,
-                            .unit = 1};
+    *folds = (struct folds){
+        .features = encoding->features, .parts = parts, .encoding = encoding, .unit = 1};
     bool ok = true;
     for (size_t k = 0; ok && k < parts; k++)
         ok = (folds->moments[k] = moments_new(encoding->columns)) != NULL;
@@ -167,9 +163,7 @@ void folds_end_terms(struct folds *folds)
     folds->maps = NULL;
     folds->term_rows = 0;
     if (folds->reach)
-        folds->reach->distance = -1;
-    folds->least = INFINITY;
-    folds->greatest = -INFINITY;
+        reach_forget_terms(folds->reach);
 }
 
 void folds_free(struct folds *folds)
@@ -370,13 +364,17 @@ static void step_terms(struct folds *folds, const double *row, double weight, bo
 
 void folds_add_terms(struct folds *folds, const double *row, double weight)
 {
-    double room[FOLDS_FEATURES_MAX], y = row[folds->features];
-    const double *numbers = term_maps_row(folds->maps, folds->encoding, row, room);
     step_terms(folds, row, weight, true);
     folds->term_rows++;
-    reach_add_distance(folds->reach, term_maps_distance(folds->maps, numbers));
-    folds->least = y < folds->least ? y : folds->least;
-    folds->greatest = y > folds->greatest ? y : folds->greatest;
+    reach_add_terms(folds->reach, row[folds->features], folds_distance(folds, row));
+}
+
+double folds_distance(const struct folds *folds, const double *row)
+{
+    double room[FOLDS_FEATURES_MAX];
+    if (!folds->maps || !folds->maps->metric)
+        return NAN;
+    return term_maps_distance(folds->maps, term_maps_row(folds->maps, folds->encoding, row, room));
 }
 
 void folds_subtract(struct folds *folds, const double *row, double weight)
@@ -387,10 +385,8 @@ void folds_subtract(struct folds *folds, const double *row, double weight)
 
 void folds_subtract_terms(struct folds *folds, const double *row, double weight)
 {
-    double y = row[folds->features];
     step_terms(folds, row, weight, false);
     folds->term_rows--;
-    folds->range_left |= y <= folds->least || y >= folds->greatest;
 }
 
 /* A copy of part k with those columns. */
@@ -428,10 +424,8 @@ void folds_merge_terms(struct folds *into, struct folds *from)
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         for (size_t k = 0; k < into->parts && into->sums[kind][k]; k++)
             term_sums_merge(into->sums[kind][k], from->sums[kind][k]);
-    into->least = fmin(into->least, from->least);
-    into->greatest = fmax(into->greatest, from->greatest);
     into->term_rows += from->term_rows;
-    reach_add_distance(into->reach, from->reach->distance);
+    reach_merge(into->reach, from->reach);
 }
 
 int64_t folds_rows(const struct folds *folds)
@@ -464,7 +458,7 @@ static bool reorder_reach(struct folds *folds, const size_t *from)
         reach->greatest[i] = folds->reach->greatest[old];
         i++;
     }
-    reach_free(folds->reach);
+    reach_free(folds->reach); /* the target is where it was */
     folds->reach = reach;
     return true;
 }
@@ -660,7 +654,8 @@ static double scaled_covariance(const struct gram *gram, const size_t *columns,
 {
     size_t a = columns[i], b = columns[j];
     double covariance = gram->covariance[a * (gram->count + 1) + b];
-    double scaled = ldexp(covariance, -places[i].exponent - places[j].exponent);
+    int unit = gram->exponent[a] - places[i].exponent + gram->exponent[b] - places[j].exponent;
+    double scaled = ldexp(covariance, unit);
     return i == j ? scaled * (1 + METRIC_RIDGE) + METRIC_RIDGE : scaled;
 }
 
@@ -721,8 +716,9 @@ struct term_maps *folds_set_maps(const struct folds_set *set)
     bool ok = moments && numbers <= FOLDS_FEATURES_MAX && gram_of_moments(&gram, moments);
     for (size_t i = 0; ok && i <= numbers; i++) {
         columns[i] = i < numbers ? column_of_number(encoding, i) : gram.count;
-        double variance = gram.covariance[columns[i] * (gram.count + 2)];
-        places[i] = place_of(gram.mean[columns[i]], sqrt(variance));
+        size_t j = columns[i];
+        double deviation = sqrt(gram.covariance[j * (gram.count + 2)]);
+        places[i] = place_of(gram.mean[j], ldexp(deviation, gram.exponent[j]));
     }
     struct term_maps *maps = ok ? term_maps_of(places, numbers) : NULL;
     if (maps && !set_metric(maps, &gram, columns)) {

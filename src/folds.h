@@ -61,9 +61,7 @@ struct folds {
     struct term_maps *maps; /* NULL until there are sums of terms */
     struct term_sums *sums[TERMS_KINDS][FOLDS];
     int64_t term_rows;       /* in `sums` */
-    struct reach *reach;     /* of all rows, its distance of those in `sums`; owned */
-    double least, greatest;  /* of their targets, */
-    bool range_left;         /* and one that was as great or small has been taken away */
+    struct reach *reach;     /* of all rows that were added; owned */
     double forget;           /* what a row leaves of those before it; 0: all */
     double unit;             /* what a row of weight 1 weighs in the sums: 1, or where there is
                                 forgetting below FOLDS_UNIT_MOST, so that they are seldom scaled */
@@ -100,13 +98,15 @@ bool folds_reserve(struct folds *folds, const double *row, double weight, size_t
 bool folds_reserve_accepted(struct folds *folds, const double *row, double weight);
 void folds_add(struct folds *folds, const double *row, double weight);
 void folds_add_terms(struct folds *folds, const double *row, double weight);
+/* What that tells the reach of the row's distance (term_maps_distance). */
+double folds_distance(const struct folds *folds, const double *row);
 
 /* Forgets the levels, and that something was missing, where that is in none of the rows and not in
  * `other` (NULL: nothing is); rows have to be reserved anew. False without memory: nothing has
  * changed. */
 bool folds_forget_unused(struct folds *folds, const struct encoding *other);
 /* Takes a row that was added away again, as if it had never been, but that its columns stay, and
- * the range of targets. */
+ * the reach. */
 void folds_subtract(struct folds *folds, const double *row, double weight);
 void folds_subtract_terms(struct folds *folds, const double *row, double weight);
 

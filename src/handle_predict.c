@@ -529,6 +529,8 @@ static bool route_model(struct predict *predict, struct request *request, struct
     response_clear(&predict->response);
     if (covariance)
         model_write_covariance(model, &predict->response.body);
+    else if (model_is_outdated(model))
+        model_write(model, &predict->response.body);
     else
         buffer_append(&predict->response.body, predict->model.text.data,
                       predict->model.text.length);

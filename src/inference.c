@@ -3,24 +3,33 @@
 #include "student.h"
 
 #include <math.h>
+#include <stdbool.h>
+
+/* NaN where the parameters are. */
+static double freedom_of(const struct fit *fit)
+{
+    double freedom = (double)fit->rows - fit->parameters;
+    return freedom < 0 ? 0 : freedom;
+}
 
 void inference_of(const struct fit *fit, struct inference *inference)
 {
-    double rows = (double)fit->rows, weight = fit->weight, regressors = (double)fit->rank - 1;
-    double freedom = rows - (double)fit->rank;
-    *inference = (struct inference){.freedom = freedom > 0 ? fit->rows - (int64_t)fit->rank : 0,
+    double rows = (double)fit->rows, weight = fit->weight, regressors = fit->parameters - 1;
+    double freedom = freedom_of(fit);
+    bool penalised = fit->parameters != (double)fit->rank;
+    *inference = (struct inference){.freedom = freedom,
                                     .deviation = NAN,
                                     .adjusted_r2 = NAN,
                                     .f = NAN,
                                     .f_p = NAN,
                                     .width = NAN};
-    if (inference->freedom < 1)
+    if (!(freedom >= 1))
         return;
     double residual = fit->mse * weight / freedom; /* the variance of one of weight 1 */
     inference->deviation = sqrt(residual);
     inference->adjusted_r2 = 1 - (1 - fit->r2) * ((rows - 1) / freedom);
     inference->width = student_width(INFERENCE_LEVEL, freedom);
-    if (regressors < 1 || !(residual > 0))
+    if (penalised || regressors < 1 || !(residual > 0))
         return;
     inference->f = fit->r2 * fit->variance * weight / regressors / residual;
     inference->f_p = fisher_tail(inference->f, regressors, freedom);
@@ -40,7 +49,7 @@ struct coefficient_inference inference_coefficient(const struct fit *fit,
     double value = fit->coefficients[j].hi;
     result.error = inference->deviation * sqrt(inverse_diagonal(fit, j));
     result.t = value / result.error;
-    result.p = student_two_sided(result.t, (double)inference->freedom);
+    result.p = student_two_sided(result.t, inference->freedom);
     result.low = value - inference->width * result.error;
     result.high = value + inference->width * result.error;
     return result;
@@ -63,9 +72,9 @@ double inference_scale(const struct fit *fit, double level)
 {
     struct inference inference;
     inference_of(fit, &inference);
-    if (inference.freedom < 1 || !fit->inverse)
+    if (!(inference.freedom >= 1) || !fit->inverse)
         return NAN;
-    return student_width(level, (double)inference.freedom) * inference.deviation;
+    return student_width(level, inference.freedom) * inference.deviation;
 }
 
 double inference_interval(const struct fit *fit, const double *row, double scale)

@@ -14,12 +14,18 @@
 /* The level of the confidence intervals that are told with a model. */
 #define INFERENCE_LEVEL 0.95
 
+/* Of a penalised fit the degrees of freedom are those that its effective parameters leave (Hastie &
+ * Tibshirani 1990, Generalized Additive Models, 3.5), a fraction too: residual deviation and
+ * adjusted R² go by them. It has no F: what a penalty leaves is no projection, of which that would
+ * be the ratio. */
 struct inference {
-    int64_t freedom;  /* rows - rank; where it is 0 all below is NaN */
+    double freedom; /* rows - parameters, 0 where there are more; below 1 all below is NaN, as where
+                       nobody knows */
     double deviation; /* of residuals of weight 1: the square root of Σ w r² / freedom */
     double adjusted_r2;
-    double f, f_p; /* all features together; NaN without any, or where the fit is perfect */
-    double width;  /* of a confidence interval to each side, in standard errors */
+    double f,
+        f_p; /* all features together; NaN without any, where the fit is perfect or penalised */
+    double width; /* of a confidence interval to each side, in standard errors */
 };
 
 void inference_of(const struct fit *fit, struct inference *inference);

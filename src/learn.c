@@ -39,6 +39,14 @@ bool learn_build(struct store *store, struct error *error)
     return false;
 }
 
+/* What is wrong with the train file is the matter of whoever builds; want of memory is not. */
+static bool is_conflict(struct error *error)
+{
+    if (error->kind != ERROR_BUSY)
+        error->kind = ERROR_CONFLICT;
+    return false;
+}
+
 /* Has the train file been read for what is wanted of it now? */
 static bool is_complete(const struct store *store, const struct snapshot *train)
 {
@@ -72,20 +80,11 @@ bool learn_read_train(const struct store *store, const struct config *config,
                               .missing_allowed = config->missing_allowed,
                               .order = store_event_schema(store)};
     wish.maps = store_maps(store, &wish.maps_schema);
-    if (!train_read(config->train_path, &wish, train, error)) {
-        error->kind = ERROR_CONFLICT;
-        return false;
-    }
+    if (!train_read(config->train_path, &wish, train, error))
+        return is_conflict(error);
     bool same_content = known && strcmp(known->fingerprint, train->fingerprint) == 0;
     *news = same_content ? TRAIN_TOUCHED : TRAIN_NEW;
     return true;
-}
-
-/* What is wrong with the train file is the matter of whoever builds. */
-static bool is_conflict(struct error *error)
-{
-    error->kind = ERROR_CONFLICT;
-    return false;
 }
 
 bool learn_take_train(struct store *store, const struct config *config, struct snapshot *train,

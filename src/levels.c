@@ -32,6 +32,18 @@ void column_write_name(char *const *names, const struct encoding *encoding, size
     buffer_free(&name);
 }
 
+void column_name_error(char *const *names, const struct encoding *encoding, size_t coefficient,
+                       struct error *error)
+{
+    struct buffer name = {0};
+    struct error cause = *error;
+    if (coefficient > 0)
+        column_name(names, encoding, coefficient - 1, &name);
+    error_set(error, cause.kind, "%s%.*s: %.200s", coefficient > 0 ? "column " : "the intercept",
+              (int)name.length, name.length > 0 ? name.data : "", cause.text);
+    buffer_free(&name);
+}
+
 /* ------------------------------------------------------------------ as JSON */
 
 static void write_level(double level, const char *separator, struct buffer *out)

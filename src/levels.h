@@ -13,6 +13,10 @@ void column_name(char *const *names, const struct encoding *encoding, size_t j, 
 /* The same as a JSON string. */
 void column_write_name(char *const *names, const struct encoding *encoding, size_t j,
                        struct buffer *out);
+/* Puts before the error's text which coefficient it is about: 0 is the intercept, then by column.
+ */
+void column_name_error(char *const *names, const struct encoding *encoding, size_t coefficient,
+                       struct error *error);
 
 /* Appends `,"levels": {"colour": ["blue", "red"]}, "missing": ["a"]`, as far as there are any, on
  * lines of their own where `indent` says so. A category's base comes first. */

@@ -6,6 +6,7 @@
 #include "model_inference.h"
 #include "model_terms.h"
 #include "places.h"
+#include "seal.h"
 #include "student.h"
 #include "timestamp.h"
 
@@ -13,11 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
-
-static const char crc_key[] = ",\n  \"crc\": \"", text_end[] = "\"\n}\n";
-
-enum { CRC_TAIL = sizeof crc_key - 1 + 8 + sizeof text_end - 1 };
 
 static struct model *new_model(const struct schema *schema)
 {
@@ -34,14 +30,11 @@ static struct model *new_model(const struct schema *schema)
 static bool fit_model(struct model *model, enum candidate candidate, double penalty,
                       const struct folds_set *rows, struct error *error)
 {
-    size_t column = 0;
-    error->kind = ERROR_NONE;
+    size_t column;
     model->predictor = predictor_new(candidate, penalty, rows, &column, error);
     model->fit = model->predictor ? model->predictor->fit : NULL;
-    if (!model->predictor && error->kind == ERROR_UNUSABLE)
-        error_set(error, ERROR_UNUSABLE,
-                  "the coefficient of \"%s\" is beyond the range of a double",
-                  column == 0 ? "intercept" : "?");
+    if (!model->predictor && column != SIZE_MAX)
+        column_name_error(model->schema->names, rows->encoding, column, error);
     return model->predictor != NULL;
 }
 
@@ -118,6 +111,11 @@ bool model_has_means(const struct model *model)
     return !isnan(model->fit->means[model->fit->features]);
 }
 
+bool model_is_outdated(const struct model *model)
+{
+    return isnan(model->fit->parameters);
+}
+
 static double linear_contributions(const struct model *model, const double *row,
                                    double *contributions)
 {
@@ -186,7 +184,9 @@ double model_interval_scale(const struct model *model, double level)
     double error = model->tried[model->predictor->candidate];
     if (has_exact_interval(model))
         return inference_scale(model->fit, level);
-    return isnan(error) ? NAN : student_width(level, (double)model->fit->rows - 1) * error;
+    if (isnan(error) || model->fit->rows < 2)
+        return NAN;
+    return student_width(level, (double)model->fit->rows - 1) * error;
 }
 
 double model_interval(const struct model *model, const double *row, double scale)
@@ -312,24 +312,10 @@ void model_write(const struct model *model, struct buffer *out)
     write_reach(model, out);
     if (model->predictor->count == 0)
         write_remainder(model, out);
-    if (out->failed)
-        return;
-    uint32_t crc = (uint32_t)crc32_z(0, (unsigned char *)out->data + start, out->length - start);
-    buffer_printf(out, "%s%08x%s", crc_key, crc, text_end);
+    seal(out, start);
 }
 
 /* ------------------------------------------------------------------ reading */
-
-static bool check_crc(const char *text, size_t length)
-{
-    if (length < CRC_TAIL)
-        return false;
-    size_t body = length - CRC_TAIL;
-    char wanted[CRC_TAIL + 1];
-    snprintf(wanted, sizeof wanted, "%s%08x%s", crc_key,
-             (uint32_t)crc32_z(0, (const unsigned char *)text, body), text_end);
-    return memcmp(text + body, wanted, CRC_TAIL) == 0;
-}
 
 /* Reads intercept and coefficients of `json` into the high or low parts. */
 static bool parse_coefficients(struct model *model, const struct json *json, bool high)
@@ -396,11 +382,10 @@ static bool parse_reach(struct model *model, const struct json *json, struct err
     predictor->reach = reach_parse(json, numbers);
     if (!predictor->reach)
         return error_memory(error);
-    if (places && !(predictor->maps = places_parse(places, numbers)))
-        return error_set(error, ERROR_DAMAGED, "the columns' places are not what they should be");
+    if (places && !(predictor->maps = places_parse(places, numbers, error)))
+        return false;
     return !predictor->maps ||
-           metric_parse(predictor->maps, json_get_kind(json, "metric", JSON_ARRAY)) ||
-           error_set(error, ERROR_DAMAGED, "the metric is not what it should be");
+           metric_parse(predictor->maps, json_get_kind(json, "metric", JSON_ARRAY), error);
 }
 
 static bool parse_linear(struct model *model, const struct json *json, struct error *error)
@@ -462,7 +447,7 @@ static bool parse_members(struct model *model, const struct json *json, struct e
 
 struct model *model_parse(const char *text, size_t length, struct error *error)
 {
-    if (!check_crc(text, length)) {
+    if (seal_check(text, length) != SEAL_WHOLE) {
         error_set(error, ERROR_DAMAGED, "the checksum does not match");
         return NULL;
     }

@@ -46,6 +46,10 @@ bool model_predict(const struct model *model, const double *row, double *predict
 /* Are the means known? In a model that was written before there were any they are not. */
 bool model_has_means(const struct model *model);
 
+/* Was it written before penalised fits had effective parameters? Then its text tells figures that
+ * do not hold, which model_write leaves out. */
+bool model_is_outdated(const struct model *model);
+
 /* By how much each feature of the row moves the prediction away from the baseline, which is
  * returned: all of them together make the prediction less that. Where the model is linear in the
  * columns the baseline is the mean of the targets learnt. A model of terms has the prediction for
@@ -56,8 +60,8 @@ double model_contributions(const struct model *model, const double *row, double 
 
 /* What the half width of an interval that holds a new target with probability `level` depends on:
  * NaN when there is none. Least squares has the exact one (inference.h). Other kinds, and more than
- * FIT_INVERSE_MAX columns, have Student's t times the cross-validated error, the same everywhere.
- */
+ * FIT_INVERSE_MAX columns, have Student's t, with rows - 1 degrees of freedom, times the
+ * cross-validated error, the same everywhere. */
 double model_interval_scale(const struct model *model, double level);
 double model_interval(const struct model *model, const double *row, double scale);
 

@@ -82,11 +82,18 @@ static void write_inverse(const struct model *model, struct buffer *out)
     buffer_puts(out, "]");
 }
 
+static bool is_penalised(const struct model *model)
+{
+    return model->predictor->candidate != LEAST_SQUARES;
+}
+
 void model_write_inference(const struct model *model, struct buffer *out)
 {
     struct inference inference;
     inference_of(model->fit, &inference);
-    buffer_printf(out, ",\n  \"degrees_of_freedom\": %lld", (long long)inference.freedom);
+    if (is_penalised(model))
+        model_write_figure(out, "effective_parameters", model->fit->parameters);
+    model_write_figure(out, "degrees_of_freedom", inference.freedom);
     model_write_figure(out, "residual_deviation", inference.deviation);
     model_write_figure(out, "adjusted_r2", inference.adjusted_r2);
     model_write_figure(out, "f", inference.f);
@@ -125,16 +132,37 @@ static bool parse_bare(struct fit *fit)
     return true;
 }
 
+/* A penalised model of before there were effective parameters says nothing that goes by them, and
+ * one of terms had no means. */
+static void forget_means(struct model *model)
+{
+    for (size_t j = 0; j < model->fit->features; j++)
+        model->fit->means[j] = NAN;
+}
+
+static bool parse_means(struct model *model, const struct json *json)
+{
+    bool of_terms = model->predictor->candidate > RIDGE;
+    if (!parse_numbers(json_get_kind(json, "means", JSON_ARRAY), model->fit->means,
+                       model->fit->features, of_terms))
+        return false;
+    if (of_terms && isnan(model->fit->parameters))
+        forget_means(model);
+    return true;
+}
+
 bool model_parse_inference(struct model *model, const struct json *json)
 {
     struct fit *fit = model->fit;
     size_t count = model->fit->features;
+    fit->parameters =
+        is_penalised(model) ? model_parse_figure(json, "effective_parameters") : (double)fit->rank;
     fit->variance = model_parse_figure(json, "variance");
     fit->condition = model_parse_figure(json, "condition");
     fit->means[count] = model_parse_figure(json, "target_mean");
     if (!model_has_means(model))
         return parse_bare(fit);
-    if (!parse_numbers(json_get_kind(json, "means", JSON_ARRAY), fit->means, count, false))
+    if (!parse_means(model, json))
         return false;
     if (!json_get(json, "inverse")) { /* too many features, or not by least squares */
         free(fit->inverse);

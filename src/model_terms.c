@@ -71,14 +71,12 @@ void model_write_terms(const struct model *model, struct buffer *out)
 static bool parse_weights(struct predictor *predictor, const struct json *by_name)
 {
     const struct json *member = by_name ? json_first(by_name) : NULL;
-    predictor->weights = calloc(predictor->count, sizeof *predictor->weights);
-    for (size_t i = 0; predictor->weights && i < predictor->count;
-         i++, member = json_next(member)) {
+    for (size_t i = 0; i < predictor->count; i++, member = json_next(member)) {
         if (!member || json_kind(member) != JSON_NUMBER || !isfinite(json_number(member)))
             return false;
         predictor->weights[i] = inner_weight(predictor, i, json_number(member));
     }
-    return predictor->weights && !member;
+    return !member;
 }
 
 bool model_parse_terms(struct model *model, const struct json *json, struct error *error)
@@ -88,11 +86,16 @@ bool model_parse_terms(struct model *model, const struct json *json, struct erro
     if (!predictor->maps)
         return error_set(error, ERROR_DAMAGED, "the columns' places are not what they should be");
     predictor->kind = candidate_terms(predictor->candidate, predictor->maps, &predictor->count);
+    predictor->weights = calloc(predictor->count + 1, sizeof *predictor->weights);
+    if (!predictor->weights)
+        return error_memory(error);
     if (predictor->count == 0 || !json_get_number(json, "intercept", &intercept) ||
         !json_get_number(json, "least", &predictor->least) ||
         !json_get_number(json, "greatest", &predictor->greatest) ||
         !parse_weights(predictor, json_get_kind(json, "coefficients", JSON_OBJECT)))
         return error_set(error, ERROR_DAMAGED, "a term's coefficient is missing");
     predictor->intercept = ldexp(intercept, TARGET_BITS);
+    if (model_is_outdated(model)) /* it told the rank of the columns, not of the terms */
+        model->fit->rank = predictor->count + 1;
     return true;
 }

@@ -2,20 +2,43 @@
 
 #include "ridge.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
-/* The figures that it shares with least squares; the others hold for that alone. */
-static void set_figures(struct fit *fit, double mse, double variance)
+/* The figures that it shares with least squares; the others hold for that alone. False without
+ * memory. */
+static bool set_figures(struct fit *fit, const struct ridge *ridge, double mse, double variance)
 {
     double share = mse / variance;
     fit->mse = mse;
     fit->r2 = variance > 0 ? 1 - share : NAN;
-    fit->rank = fit->features + 1;
+    fit->rank = ridge_columns(ridge);
+    fit->parameters = ridge_parameters(ridge);
     fit->variance = variance;
     fit->condition = NAN;
     free(fit->inverse);
     fit->inverse = NULL;
+    return !isnan(fit->parameters);
+}
+
+static bool solve(struct ridge *ridge, const struct gram *gram, double penalty, struct error *error)
+{
+    return ridge_fit(ridge, gram, penalty) ||
+           error_set(error, ERROR_UNUSABLE,
+                     "a coefficient of the penalised fit is beyond the range of double precision");
+}
+
+static bool take_ridge(struct fit *fit, const struct ridge *ridge, const struct gram *gram)
+{
+    fit->rows = gram->rows;
+    fit->weight = gram->weight;
+    fit->coefficients[0].hi = ridge->intercept;
+    for (size_t j = 0; j < fit->features; j++)
+        fit->coefficients[j + 1].hi = ridge->weights[j];
+    for (size_t j = 0; j <= fit->features; j++)
+        fit->means[j] = gram->mean[j];
+    return set_figures(fit, ridge, ridge_error(ridge, gram), gram_variance(gram, fit->features));
 }
 
 /* Ridge on the features themselves: coefficients like those of least squares. */
@@ -24,27 +47,9 @@ static bool fit_ridge(struct predictor *predictor, const struct moments *moments
 {
     struct gram gram;
     struct ridge ridge = {0};
-    size_t features = moments_features(moments);
-    predictor->fit = fit_alloc(features, error);
-    bool ok = gram_of_moments(&gram, moments) && ridge_init(&ridge, features);
-    if (predictor->fit && ok && ridge_fit(&ridge, &gram, penalty)) {
-        struct fit *fit = predictor->fit;
-        fit->rows = gram.rows;
-        fit->weight = gram.weight;
-        fit->coefficients[0].hi = ridge.intercept;
-        for (size_t j = 0; j < features; j++)
-            fit->coefficients[j + 1].hi = ridge.weights[j];
-        for (size_t j = 0; j <= features; j++)
-            fit->means[j] = gram.mean[j];
-        set_figures(fit, ridge_error(&ridge, &gram),
-                    gram.covariance[(features + 1) * (features + 1) - 1]);
-    } else if (ok) {
-        ok = false;
-        if (predictor->fit)
-            error_set(error, ERROR_UNUSABLE, "the penalty does not determine the ridge");
-    } else {
-        error_memory(error);
-    }
+    bool ok = gram_of_moments(&gram, moments) && ridge_init(&ridge, gram.count);
+    ok = (ok || error_memory(error)) && solve(&ridge, &gram, penalty, error) &&
+         (take_ridge(predictor->fit, &ridge, &gram) || error_memory(error));
     gram_free(&gram);
     ridge_free(&ridge);
     return ok;
@@ -61,65 +66,86 @@ static bool take_weights(struct predictor *predictor, const struct ridge *ridge)
     return true;
 }
 
-/* A tenth of their range beyond the targets seen. */
-static void set_range(struct predictor *predictor, const struct folds_set *set)
+/* A tenth of their range beyond the targets seen, as far as there are doubles. */
+static void set_range(struct predictor *predictor)
 {
-    double least = INFINITY, greatest = -INFINITY;
-    for (size_t i = 0; i < set->count; i++) {
-        least = fmin(least, set->of[i]->least);
-        greatest = fmax(greatest, set->of[i]->greatest);
-    }
-    predictor->least = least - PREDICTOR_MARGIN * (greatest - least);
-    predictor->greatest = greatest + PREDICTOR_MARGIN * (greatest - least);
+    const struct reach *reach = predictor->reach;
+    double least = reach->least[reach->numbers], greatest = reach->greatest[reach->numbers];
+    double margin = PREDICTOR_MARGIN * greatest - PREDICTOR_MARGIN * least;
+    predictor->least = fmax(least - margin, -DBL_MAX);
+    predictor->greatest = fmin(greatest + margin, DBL_MAX);
 }
 
-static bool fit_terms(struct predictor *predictor, const struct folds_set *set, double penalty,
-                      struct error *error)
+/* Of the columns and the target: the same for every kind of model. */
+static bool set_means(struct fit *fit, const struct folds_set *set, struct error *error)
 {
-    struct term_maps *maps = set->of[0]->maps;
-    if (!folds_set_has_terms(set))
-        return error_set(error, ERROR_UNUSABLE, "not all rows have terms: POST /build anew");
+    double variance;
+    struct moments *moments = folds_set_moments(set);
+    for (size_t j = 0; moments && j <= fit->features; j++)
+        gram_of_column(moments, j, &fit->means[j], &variance);
+    moments_free(moments);
+    return moments || error_memory(error);
+}
+
+/* In the target's units what was fitted in those of its place. */
+static bool take_terms(struct predictor *predictor, const struct ridge *ridge,
+                       const struct gram *gram)
+{
+    int unit = term_maps_target(predictor->maps).exponent - TARGET_BITS;
+    predictor->fit->rows = gram->rows;
+    predictor->fit->weight = gram->weight;
+    return take_weights(predictor, ridge) &&
+           set_figures(predictor->fit, ridge, ldexp(ridge_error(ridge, gram), 2 * unit),
+                       ldexp(gram_variance(gram, gram->count), 2 * unit));
+}
+
+static bool solve_terms(struct predictor *predictor, struct term_sums *sums, struct error *error)
+{
     struct gram gram = {0};
     struct ridge ridge = {0};
-    predictor->kind = candidate_terms(predictor->candidate, maps, &predictor->count);
-    predictor->fit = fit_alloc(folds_set_columns(set), error);
-    if (!predictor->fit)
-        return false;
-    struct term_sums *sums = folds_set_sums(set, predictor->kind);
     bool ok = sums && gram_of_terms(&gram, sums, predictor->count) &&
-              ridge_init(&ridge, predictor->count) && ridge_fit(&ridge, &gram, penalty) &&
-              take_weights(predictor, &ridge);
-    if (ok) {
-        size_t last = (gram.count + 1) * (gram.count + 1) - 1;
-        struct place target = term_maps_target(maps);
-        int unit = target.exponent - TARGET_BITS;
-        predictor->fit->rows = gram.rows;
-        predictor->fit->weight = gram.weight;
-        predictor->fit->means[predictor->fit->features] =
-            target.centre + ldexp(gram.mean[gram.count], unit);
-        set_figures(predictor->fit, ldexp(ridge_error(&ridge, &gram), 2 * unit),
-                    ldexp(gram.covariance[last], 2 * unit));
-        set_range(predictor, set);
-    }
-    term_sums_free(sums);
+              ridge_init(&ridge, predictor->count);
+    ok = (ok || error_memory(error)) && solve(&ridge, &gram, predictor->penalty, error) &&
+         (take_terms(predictor, &ridge, &gram) || error_memory(error));
     gram_free(&gram);
     ridge_free(&ridge);
-    return ok || error_memory(error);
+    return ok;
+}
+
+static bool fit_terms(struct predictor *predictor, const struct folds_set *set, struct error *error)
+{
+    if (!folds_set_has_terms(set))
+        return error_set(error, ERROR_UNUSABLE, "not all rows have terms: POST /build anew");
+    predictor->kind = candidate_terms(predictor->candidate, predictor->maps, &predictor->count);
+    struct term_sums *sums = folds_set_sums(set, predictor->kind);
+    bool ok = solve_terms(predictor, sums, error) && set_means(predictor->fit, set, error);
+    set_range(predictor);
+    term_sums_free(sums);
+    return ok;
+}
+
+static bool fit_columns(struct predictor *predictor, const struct folds_set *set, size_t *column,
+                        struct error *error)
+{
+    struct moments *moments = folds_set_moments(set);
+    bool ok = moments || error_memory(error);
+    if (ok && predictor->candidate == RIDGE)
+        ok = (predictor->fit = fit_alloc(moments_features(moments), error)) &&
+             fit_ridge(predictor, moments, predictor->penalty, error);
+    else if (ok)
+        ok = (predictor->fit = fit_new(moments, column, error)) != NULL;
+    moments_free(moments);
+    return ok;
 }
 
 static bool fit_kind(struct predictor *predictor, const struct folds_set *set, size_t *column,
                      struct error *error)
 {
-    if (predictor->candidate > RIDGE)
-        return fit_terms(predictor, set, predictor->penalty, error);
-    struct moments *moments = folds_set_moments(set);
-    bool ok = moments || error_memory(error);
-    if (ok && predictor->candidate == RIDGE)
-        ok = fit_ridge(predictor, moments, predictor->penalty, error);
-    else if (ok)
-        ok = (predictor->fit = fit_new(moments, column, error)) != NULL;
-    moments_free(moments);
-    return ok;
+    *column = SIZE_MAX;
+    if (predictor->candidate <= RIDGE)
+        return fit_columns(predictor, set, column, error);
+    predictor->fit = fit_alloc(folds_set_columns(set), error);
+    return predictor->fit && fit_terms(predictor, set, error);
 }
 
 struct predictor *predictor_new(enum candidate candidate, double penalty,

@@ -26,8 +26,9 @@ struct predictor {
     double least, greatest; /* what is predicted at least and at most, by terms */
 };
 
-/* Of that candidate, with that penalty; there must be rows, and sums of its terms. NULL as in
- * fit_new. The set must have an encoding with bases, or all be plain. */
+/* Of that candidate, with that penalty; there must be rows, and sums of its terms. NULL with
+ * `error` set as in fit_new: *column is the one that it speaks of, SIZE_MAX where that is none. The
+ * set must have an encoding with bases, or all be plain. */
 struct predictor *predictor_new(enum candidate candidate, double penalty,
                                 const struct folds_set *set, size_t *column, struct error *error);
 /* A row's columns: in `room`, or the row itself. */

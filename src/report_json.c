@@ -99,7 +99,7 @@ static void write_model(const struct report *report, struct buffer *out)
     buffer_puts(out, "]}");
 }
 
-/* Those of a least-squares fit are unknown for the others. */
+/* Some are known of least squares alone. */
 static void write_figures(const struct report *report, struct buffer *out)
 {
     const struct fit *fit = report->model->fit;
@@ -111,10 +111,11 @@ static void write_figures(const struct report *report, struct buffer *out)
     write_figure(out, "rmse", sqrt(fit->mse));
     write_figure(out, "r2", fit->r2);
     write_figure(out, "target_deviation", sqrt(fit->variance));
+    write_figure(out, "parameters", fit->parameters);
+    write_figure(out, "degrees_of_freedom", inference.freedom);
+    write_figure(out, "residual_deviation", inference.deviation);
+    write_figure(out, "adjusted_r2", inference.adjusted_r2);
     if (report->model->candidate == LEAST_SQUARES) {
-        write_count(out, "degrees_of_freedom", (uint64_t)inference.freedom);
-        write_figure(out, "residual_deviation", inference.deviation);
-        write_figure(out, "adjusted_r2", inference.adjusted_r2);
         write_figure(out, "f", inference.f);
         write_figure(out, "f_p", inference.f_p);
         write_figure(out, "condition", fit->condition);
@@ -164,7 +165,7 @@ static void write_coefficients(const struct report *report, struct buffer *out)
     inference_of(linear, &inference);
     buffer_puts(out, "{");
     write_figure(out, "level", INFERENCE_LEVEL);
-    write_count(out, "degrees_of_freedom", (uint64_t)inference.freedom);
+    write_figure(out, "degrees_of_freedom", inference.freedom);
     write_truth(out, "has_errors", linear->inverse && inference.freedom > 0);
     open_member(out, "intercept", "");
     write_coefficient(report, &inference, 0, out);

@@ -30,6 +30,14 @@ static void write_forgetting(const struct folds *folds, struct buffer *out)
     buffer_puts(out, "]");
 }
 
+static void write_recent(const struct recent *recent, struct buffer *out)
+{
+    if (!recent)
+        return;
+    buffer_puts(out, ",\"recent\":");
+    recent_write(recent, out);
+}
+
 static void write_header(const struct snapshot *snapshot, struct buffer *out)
 {
     buffer_printf(out, "{\"trendline_moments\":%d,\"rows\":%lld,\"offset\":%llu,\"seq\":%lld",
@@ -41,6 +49,7 @@ static void write_header(const struct snapshot *snapshot, struct buffer *out)
     buffer_puts(out, ",\"source\":");
     json_write_string(out, snapshot->source, strlen(snapshot->source));
     write_forgetting(snapshot->folds, out);
+    write_recent(snapshot->recent, out);
     buffer_puts(out, ",\"features\":");
     schema_write(snapshot->schema, out);
     levels_write(snapshot->schema, snapshot->folds->encoding, "", out);
@@ -112,6 +121,16 @@ static bool read_forgetting(struct folds *folds, const struct json *header)
     return !item;
 }
 
+static bool read_recent(struct snapshot *snapshot, const struct json *header, struct error *error)
+{
+    const struct json *recent = json_get_kind(header, "recent", JSON_ARRAY);
+    const struct folds *folds = snapshot->folds;
+    if (!recent || folds->forget == 0)
+        return true;
+    snapshot->recent = recent_parse(recent, folds->forget, folds->reach->numbers, error);
+    return snapshot->recent != NULL;
+}
+
 static bool read_header(struct snapshot *snapshot, const struct json *header, struct error *error)
 {
     int64_t format, rows, offset, seq;
@@ -141,27 +160,35 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
     snapshot->folds->reach = reach_parse(header, encoding_numbers(snapshot->folds->encoding));
     if (!snapshot->folds->reach)
         return error_memory(error);
-    return read_forgetting(snapshot->folds, header) ||
-           error_set(error, ERROR_DAMAGED, "the header does not say how rows are forgotten");
+    return (read_forgetting(snapshot->folds, header) ||
+            error_set(error, ERROR_DAMAGED, "the header does not say how rows are forgotten")) &&
+           read_recent(snapshot, header, error);
 }
 
 /* The rest of the header, which is about the terms. */
 static bool read_metric(struct snapshot *snapshot, const struct json *header, struct error *error)
 {
     struct term_maps *maps = snapshot->folds->maps;
-    return !maps || metric_parse(maps, json_get_kind(header, "metric", JSON_ARRAY)) ||
-           error_set(error, ERROR_DAMAGED, "the metric cannot be read");
+    return !maps || metric_parse(maps, json_get_kind(header, "metric", JSON_ARRAY), error);
+}
+
+static bool read_sums(struct folds *folds, struct lines *lines, struct error *error)
+{
+    if (snapshot_read_sums(folds, lines))
+        return true;
+    return lines->no_memory ? error_memory(error)
+                            : error_set(error, ERROR_DAMAGED, "a sum cannot be read");
 }
 
 static bool read_lines(struct snapshot *snapshot, struct lines *lines, struct error *error)
 {
     char *first = lines_next(lines);
     struct json *header = first ? json_parse(first, strlen(first), error) : NULL;
+    bool no_memory = first ? !header && error->kind == ERROR_BUSY : lines->no_memory;
     if (!header)
-        return error_set(error, ERROR_DAMAGED, "there is no header");
-    bool ok = read_header(snapshot, header, error) &&
-              (snapshot_read_sums(snapshot->folds, lines) ||
-               error_set(error, ERROR_DAMAGED, "a sum cannot be read")) &&
+        return no_memory ? error_memory(error)
+                         : error_set(error, ERROR_DAMAGED, "there is no header");
+    bool ok = read_header(snapshot, header, error) && read_sums(snapshot->folds, lines, error) &&
               read_metric(snapshot, header, error);
     json_free(header);
     return ok;
@@ -201,5 +228,6 @@ void snapshot_free(struct snapshot *snapshot)
 {
     schema_free(snapshot->schema);
     folds_free(snapshot->folds);
+    recent_free(snapshot->recent);
     *snapshot = (struct snapshot){0};
 }

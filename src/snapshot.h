@@ -10,6 +10,7 @@
 #include "error.h"
 #include "folds.h"
 #include "journal.h"
+#include "recent.h"
 #include "schema.h"
 
 #include <stdbool.h>
@@ -24,6 +25,8 @@ struct snapshot {
     struct folds *folds;              /* owned */
     struct journal_position position; /* events: what the sums cover; train: all zero */
     char fingerprint[33];             /* train: of the file's content; events: "" */
+    struct recent *recent; /* where rows are forgotten by and by; owned; NULL in what is from
+                              before there was one */
     char source[SNAPSHOT_SOURCE_MAX]; /* train: device, inode, size and times of the file, so that
                                          an unchanged one need not be read again */
 };

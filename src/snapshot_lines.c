@@ -138,6 +138,7 @@ static bool fill(struct lines *lines)
         memmove(lines->room.data, lines->at, kept);
     lines->room.length = kept;
     char *room = buffer_reserve(&lines->room, PIECE_SIZE);
+    lines->no_memory = !room;
     if (!room)
         return false;
     size_t wanted = lines->left < PIECE_SIZE ? (size_t)lines->left : PIECE_SIZE;

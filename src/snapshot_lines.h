@@ -35,6 +35,7 @@ struct lines {
     int fd;             /* -1: the text is all there is */
     uint64_t left;      /* bytes of the file that are not between `at` and `end` yet */
     struct buffer room; /* owned */
+    bool no_memory;     /* there was none for a line, or for what is made from it */
 };
 
 /* The next line, terminated and used up; NULL: there is none. */

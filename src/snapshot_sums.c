@@ -48,10 +48,11 @@ static void write_number(struct buffer *out, double value)
 
 static void write_maps(const struct folds *folds, struct buffer *out)
 {
+    const struct reach *reach = folds->reach;
     buffer_printf(out, "terms %lld ", (long long)folds->term_rows);
-    write_number(out, folds->term_rows > 0 ? folds->least : 0);
+    write_number(out, folds->term_rows > 0 ? reach->least[reach->numbers] : 0);
     buffer_puts(out, " ");
-    write_number(out, folds->term_rows > 0 ? folds->greatest : 0);
+    write_number(out, folds->term_rows > 0 ? reach->greatest[reach->numbers] : 0);
     buffer_puts(out, "\n");
     for (size_t j = 0; j <= folds->maps->features; j++) {
         buffer_puts(out, "place ");
@@ -184,6 +185,7 @@ static bool read_places(struct folds *folds, struct lines *lines)
     }
     struct term_maps *maps = term_maps_of(places, numbers);
     bool ok = maps && folds_begin_terms(folds, maps);
+    lines->no_memory = !ok;
     term_maps_free(maps);
     return ok;
 }
@@ -233,17 +235,18 @@ static bool read_term_sums(struct term_sums *sums, struct lines *lines)
 
 static bool read_terms(struct folds *folds, struct lines *lines)
 {
+    double least, greatest;
     char *line = next_after(lines, "terms");
-    if (!line || !read_count(&line, &folds->term_rows) || !read_number(&line, &folds->least) ||
-        !read_number(&line, &folds->greatest) || !read_places(folds, lines))
+    if (!line || !read_count(&line, &folds->term_rows) || !read_number(&line, &least) ||
+        !read_number(&line, &greatest) || !read_places(folds, lines))
         return false;
     for (size_t kind = 0; kind < TERMS_KINDS; kind++)
         for (size_t k = 0; k < folds->parts && folds->sums[kind][k]; k++)
             if (!read_term_sums(folds->sums[kind][k], lines))
                 return false;
-    if (folds->term_rows == 0) {
-        folds->least = INFINITY;
-        folds->greatest = -INFINITY;
+    if (folds->term_rows > 0) {
+        reach_add_terms(folds->reach, least, NAN);
+        reach_add_terms(folds->reach, greatest, NAN);
     }
     return true;
 }

@@ -14,7 +14,7 @@
 void snapshot_write_sums(struct folds *folds, struct pieces *pieces);
 
 /* Reads that into new folds, to the last line. False: it is not what was written, or there is no
- * memory. */
+ * memory (lines->no_memory). */
 bool snapshot_read_sums(struct folds *folds, struct lines *lines);
 
 #endif

@@ -1,8 +1,7 @@
 /* What is the same in every store, and the way to the implementation for what is not. */
 #include "store_methods.h"
 
-#include "json.h"
-#include "places.h"
+#include "maps_text.h"
 #include "postgres.h"
 #include "symbols.h"
 
@@ -10,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define NO_PLACES "terms.json, trendline_terms: these are not the places of terms"
 
 enum {
     LOCK_WAIT_MS = 10000,
@@ -317,8 +314,10 @@ void store_free_sums(struct store *store)
 {
     folds_free(store->events);
     window_free(store->window);
+    recent_free(store->recent);
     store->events = NULL;
     store->window = NULL;
+    store->recent = NULL;
 }
 
 void store_free_shared(struct store *store)
@@ -343,8 +342,17 @@ static bool start_window(struct store *store, const struct schema *schema, struc
         return true;
     if (!check_window(store, schema, error))
         return false;
-    store->window = window_new(store->config->window, schema_cells(schema));
+    /* behind a row's cells there is its distance (folds_distance) */
+    store->window = window_new(store->config->window, schema_cells(schema) + 1);
     return store->window || error_memory(error);
+}
+
+static bool start_recent(struct store *store, const struct schema *schema, struct error *error)
+{
+    store->recent = NULL;
+    if (store->config->forget > 0)
+        store->recent = recent_new(store->config->forget, schema_numbers(schema));
+    return store->config->forget == 0 || store->recent || error_memory(error);
 }
 
 /* Of no rows; `maps` is NULL without terms. NULL without memory. */
@@ -369,8 +377,8 @@ bool store_start_moments(struct store *store, const struct schema *schema, struc
     store_free_sums(store);
     if (!start_window(store, schema, error))
         return false;
-    store->events = new_folds(store, schema, store->maps);
-    return store->events || error_memory(error);
+    return start_recent(store, schema, error) &&
+           ((store->events = new_folds(store, schema, store->maps)) || error_memory(error));
 }
 
 static bool reserve(const struct store *store, struct folds *folds, const double *row,
@@ -393,6 +401,8 @@ static bool check_union(const struct encoding *a, const struct encoding *b, stru
     for (size_t j = 0; fits && j < both->features; j++)
         fits = both->of[j].count <= ENCODING_LEVELS_MAX;
     encoding_free(both);
+    if (!both && a->columns + b->columns < ENCODING_ROOM)
+        return error_memory(error);
     return fits || (a->is_plain && b->is_plain) ||
            error_set(error, ERROR_UNUSABLE,
                      "the features of the train file and the events have too many different values "
@@ -456,6 +466,8 @@ static void judge(struct store *store, const double *row)
 /* The row moves into the window, and the oldest one out of it and of the sums. */
 static void move_window(struct store *store, const double *row, int64_t seq)
 {
+    double kept[SCHEMA_FEATURES_MAX + 3];
+    size_t cells = store->events->features + 2;
     const double *oldest = window_oldest(store->window);
     if (oldest) {
         double weight = oldest[store->events->features + 1];
@@ -464,7 +476,19 @@ static void move_window(struct store *store, const double *row, int64_t seq)
             folds_subtract_terms(store->events, oldest, weight);
         store->has_left = true;
     }
-    window_add(store->window, seq, row);
+    memcpy(kept, row, cells * sizeof *row);
+    kept[cells] = folds_distance(store->events, row);
+    window_add(store->window, seq, kept);
+}
+
+/* Only what is added shows at once; what is taken away or forgotten, when the store settles. */
+static void reach_recent(struct store *store, const double *row, int64_t seq)
+{
+    struct folds *events = store->events;
+    struct reach *block = recent_block(store->recent, seq);
+    reach_add(block, events->encoding, row);
+    if (events->maps)
+        reach_add_terms(block, row[events->features], folds_distance(events, row));
 }
 
 static void learn_row(struct store *store, const double *row, int64_t seq)
@@ -481,6 +505,8 @@ static void learn_row(struct store *store, const double *row, int64_t seq)
     folds_add(store->events, row, weight);
     if (store->events->maps)
         folds_add_terms(store->events, row, weight);
+    if (store->recent)
+        reach_recent(store, row, seq);
 }
 
 void store_learn(struct store *store, const double *row, int64_t seq)
@@ -490,14 +516,30 @@ void store_learn(struct store *store, const double *row, int64_t seq)
     store->learnt++;
 }
 
+static void reach_window(struct store *store)
+{
+    struct folds *events = store->events;
+    struct reach *reach = events->reach;
+    size_t target = events->features, distance = target + 2;
+    struct window_ends ends = window_reach(store->window);
+    reach_clear(reach);
+    reach_add(reach, events->encoding, ends.least);
+    reach_add(reach, events->encoding, ends.greatest);
+    if (!events->maps)
+        return;
+    reach_add_terms(reach, ends.least[target], NAN);
+    reach_add_terms(reach, ends.greatest[target], ends.greatest[distance]);
+}
+
 void store_settle(struct store *store)
 {
     struct folds *events = store->events;
     if (!store->has_left)
         return;
-    if (events->range_left)
-        window_range(store->window, events->features, &events->least, &events->greatest);
-    events->range_left = false;
+    if (store->window)
+        reach_window(store);
+    if (store->recent)
+        recent_reach(store->recent, store->learnt, events->reach);
     store->has_left = !folds_forget_unused(events, NULL); /* without memory they stay a while */
 }
 
@@ -506,18 +548,12 @@ bool store_forgets(const struct store *store)
     return store->config->window > 0 || store->config->forget > 0;
 }
 
-/* How many events matter. Of those before them FORGET leaves less than 2^-REMEMBERED_BITS. */
-static double remembered(const struct config *config)
-{
-    enum { REMEMBERED_BITS = 48 };
-    return config->forget > 0 ? ceil(REMEMBERED_BITS / -log2(config->forget))
-                              : (double)config->window;
-}
-
 int64_t store_forgotten(const struct store *store, int64_t last)
 {
-    double count = remembered(store->config);
-    return store_forgets(store) && (double)last > count ? last - (int64_t)count : 0;
+    int64_t window = (int64_t)store->config->window;
+    if (store->config->forget > 0)
+        return recent_before(store->config->forget, last);
+    return window > 0 && last > window ? last - window : 0;
 }
 
 /* ------------------------------------------------------------------ terms */
@@ -532,36 +568,49 @@ bool store_fits(const struct store *store, const struct folds *folds)
            (term_maps_equal(folds->maps, store->maps) && folds->term_rows == folds_rows(folds));
 }
 
-void store_write_maps(const struct schema *schema, const struct term_maps *maps, struct buffer *out)
+/* Of these features, both of which are taken over: they are the store's where they are wanted. */
+static void keep_wanted(struct store *store, const struct schema *wanted, struct schema *theirs,
+                        struct term_maps **maps)
 {
-    buffer_puts(out, "{\"features\": ");
-    schema_write(schema, out);
-    buffer_puts(out, ", \"places\": ");
-    places_write(maps, out);
-    metric_write(maps, "\n", out);
-    buffer_puts(out, "}\n");
+    if (!wanted || schema_equal(theirs, wanted)) {
+        schema_free(store->maps_schema);
+        store->maps_schema = theirs;
+        return;
+    }
+    schema_free(theirs);
+    term_maps_free(*maps);
+    *maps = NULL;
 }
 
 bool store_parse_maps(struct store *store, const struct schema *schema, const char *text,
                       size_t length, struct term_maps **maps, struct error *error)
 {
-    struct json *json = json_parse(text, length, error);
-    const struct json *names = json ? json_get_kind(json, "features", JSON_ARRAY) : NULL;
-    struct schema *theirs = names ? schema_parse(names, error) : NULL;
-    *maps = theirs ? places_parse(json_get_kind(json, "places", JSON_ARRAY), schema_numbers(theirs))
-                   : NULL;
-    bool ok = (*maps && metric_parse(*maps, json_get_kind(json, "metric", JSON_ARRAY))) ||
-              error_set(error, ERROR_DAMAGED, NO_PLACES);
-    json_free(json);
-    if (ok && (!schema || schema_equal(theirs, schema))) {
-        schema_free(store->maps_schema);
-        store->maps_schema = theirs;
-        return true;
-    }
-    schema_free(theirs);
-    term_maps_free(*maps);
-    *maps = NULL;
-    return ok;
+    struct schema *theirs;
+    if (!maps_parse(text, length, &theirs, maps, error))
+        return false;
+    keep_wanted(store, schema, theirs, maps);
+    return true;
+}
+
+struct known_maps store_known_maps(const struct store *store)
+{
+    const struct model *model = store_model(store);
+    if (store->maps)
+        return (struct known_maps){store->maps_schema, store->maps};
+    if (model && model->predictor->maps)
+        return (struct known_maps){model->schema, model->predictor->maps};
+    return (struct known_maps){NULL, NULL};
+}
+
+bool store_take_known(struct store *store, const struct schema *schema, struct known_maps known,
+                      struct term_maps **maps, struct error *error)
+{
+    struct schema *theirs = schema_copy(known.schema);
+    if (!theirs)
+        return error_memory(error);
+    *maps = term_maps_share(known.maps);
+    keep_wanted(store, schema, theirs, maps);
+    return true;
 }
 
 static void drop_maps(struct store *store)
@@ -587,6 +636,8 @@ static bool add_all_terms(struct store *store, struct error *error)
     for (size_t i = 0; i < window_count(store->window); i++) {
         const double *row = window_row(store->window, i);
         folds_add_terms(store->events, row, row[store->events->features + 1]);
+        window_set(store->window, i, store->events->features + 2,
+                   folds_distance(store->events, row));
     }
     return true;
 }
@@ -605,12 +656,18 @@ static bool learn_again(void *context, int64_t seq, const struct event *event, s
 /* What is forgotten by and by is so in all sums at once: they are all made anew. */
 static bool remember_terms(struct store *store, struct term_maps *maps, struct error *error)
 {
-    struct folds *before = store->events;
-    store->events = new_folds(store, store_event_schema(store), maps);
-    bool ok = store->events ? store_visit(store, learn_again, store, error) : error_memory(error);
-    folds_free(ok ? before : store->events);
-    if (!ok)
-        store->events = before;
+    const struct schema *schema = store_event_schema(store);
+    struct folds *events = store->events;
+    struct recent *recent = store->recent;
+    store->events = new_folds(store, schema, maps);
+    bool ok = start_recent(store, schema, error) && (store->events || error_memory(error)) &&
+              store_visit(store, learn_again, store, error);
+    folds_free(ok ? events : store->events);
+    recent_free(ok ? recent : store->recent);
+    if (!ok) {
+        store->events = events;
+        store->recent = recent;
+    }
     return ok;
 }
 

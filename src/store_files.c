@@ -4,6 +4,7 @@
 #include "file.h"
 #include "ids.h"
 #include "journal.h"
+#include "maps_file.h"
 #include "model_file.h"
 #include "settings_file.h"
 #include "timestamp.h"
@@ -20,8 +21,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <xxhash.h>
-
-#define TERMS_NAME "terms.json"
 
 enum {
     SNAPSHOT_EVERY = 4096, /* events: what a start has to replay at most, and the ids in memory */
@@ -57,6 +56,7 @@ static int64_t files_events(const struct store *base);
 static bool files_snapshot(struct store *base, struct error *error);
 static bool files_load_maps(struct store *base, const struct schema *schema,
                             struct term_maps **maps, struct error *error);
+static bool open_maps(struct files *store, struct snapshot *kept, struct error *error);
 
 /* ------------------------------------------------------------------ open, close, lock */
 
@@ -109,18 +109,12 @@ static bool files_unlock(struct store *base)
 
 /* ------------------------------------------------------------------ catching up */
 
-/* Takes the snapshot of the events' sums if there is a good one: a missing or damaged one only
- * means to read the journal from its beginning. That of a window would be of no use without its
- * rows. */
+/* The snapshot of the events' sums if there is a good one: a missing or damaged one only means to
+ * read the journal from its beginning. That of a window would be of no use without its rows. */
 static bool load_events(struct files *store, struct snapshot *snapshot, struct error *error)
 {
-    if (store->base.config->window > 0)
+    if (store->base.config->window > 0 || snapshot_read(snapshot, store->events_path, error))
         return true;
-    if (snapshot_read(snapshot, store->events_path, error)) {
-        if (!store_fits(&store->base, snapshot->folds)) /* of another MODEL or FORGET */
-            snapshot_free(snapshot);
-        return true;
-    }
     if (error->kind == ERROR_DAMAGED)
         fprintf(stderr, SNAPSHOT_EVENTS ": %s: making it again from " JOURNAL_NAME "\n",
                 error->text);
@@ -168,8 +162,10 @@ static bool open_journal(struct files *store, struct snapshot *snapshot, struct 
         return false;
     store->ids_known = known.seq;
     store->base.events = snapshot->folds;
+    store->base.recent = snapshot->recent;
     store->base.learnt = store->snapshot_at = snapshot->position.seq;
     snapshot->folds = NULL;
+    snapshot->recent = NULL;
     return true;
 }
 
@@ -189,8 +185,8 @@ static void close_files(struct files *store)
 static bool open_files(struct files *store, struct error *error)
 {
     struct snapshot snapshot = {0};
-    bool ok = files_load_maps(&store->base, NULL, &store->base.maps, error) &&
-              load_events(store, &snapshot, error) && open_journal(store, &snapshot, error);
+    bool ok = load_events(store, &snapshot, error) && open_maps(store, &snapshot, error) &&
+              open_journal(store, &snapshot, error);
     snapshot_free(&snapshot);
     if (!ok)
         close_files(store);
@@ -309,9 +305,9 @@ static bool files_catch_up(struct store *base, struct error *error)
     struct error no_model;
     if (store->journal && !ids_in_place(store->ids))
         close_files(store);
+    model_file_refresh(&store->base.model, &no_model);
     if (!store->journal && !open_files(store, error))
         return false;
-    model_file_refresh(&store->base.model, &no_model);
     int64_t known = known_events(store);
     if (!journal_replay(store->journal, known, visit_event, store, error) ||
         !check_complete(store, known, error) || !refresh_train(store, error) ||
@@ -568,32 +564,33 @@ static bool files_identity(struct store *base, char identity[static STORE_IDENTI
 
 /* ------------------------------------------------------------------ terms */
 
-static bool files_load_maps(struct store *base, const struct schema *schema,
-                            struct term_maps **maps, struct error *error)
-{
-    struct files *store = (struct files *)base;
-    struct buffer text = {0};
-    *maps = NULL;
-    if (!base->config->has_terms)
-        return true;
-    bool ok = file_read(store->terms_path, MODEL_BYTES_MAX, &text, error) &&
-              store_parse_maps(base, schema, text.data, text.length, maps, error);
-    buffer_free(&text);
-    if (!ok && error->kind == ERROR_DAMAGED)
-        fprintf(stderr, "%s: making it again from the rows\n", error->text);
-    return ok || error->kind == ERROR_ABSENT || error->kind == ERROR_DAMAGED;
-}
-
 static bool files_renew_maps(struct store *base, const struct schema *schema,
                              const struct term_maps *maps, struct error *error)
 {
-    struct files *store = (struct files *)base;
-    struct buffer text = {0};
-    store_write_maps(schema, maps, &text);
-    bool ok = text.failed ? error_memory(error)
-                          : file_replace(store->terms_path, text.data, text.length, true, error);
-    buffer_free(&text);
-    return ok;
+    return maps_file_write(((struct files *)base)->terms_path, schema, maps, error);
+}
+
+static bool files_load_maps(struct store *base, const struct schema *schema,
+                            struct term_maps **maps, struct error *error)
+{
+    return maps_file_read(base, ((struct files *)base)->terms_path, schema, store_known_maps(base),
+                          maps, error);
+}
+
+/* At the opening, where `kept` has the sums as they were kept, if they were. Of other terms, or of
+ * another MODEL or FORGET, they are of no use. */
+static bool open_maps(struct files *store, struct snapshot *kept, struct error *error)
+{
+    struct store *base = &store->base;
+    struct known_maps known = store_known_maps(base);
+    if (kept->folds && kept->folds->maps)
+        known = (struct known_maps){kept->schema, kept->folds->maps};
+    if (!maps_file_read(base, store->terms_path, NULL, known, &base->maps, error))
+        return false;
+    bool all = kept->recent || base->config->forget == 0;
+    if (kept->folds && !(all && store_fits(base, kept->folds)))
+        snapshot_free(kept);
+    return true;
 }
 
 static bool files_save_maps(struct store *base, const struct schema *schema,
@@ -677,6 +674,7 @@ static bool files_snapshot(struct store *base, struct error *error)
     struct journal_position position = journal_position(store->journal);
     struct snapshot snapshot = {.schema = (struct schema *)journal_schema(store->journal),
                                 .folds = store->base.events,
+                                .recent = store->base.recent,
                                 .position = position};
     /* ids first: a snapshot must never be ahead of the ids that its events brought */
     if (!ids_flush(store->ids, position, error) ||

@@ -4,6 +4,7 @@
 #define TRENDLINE_STORE_METHODS_H
 
 #include "model_file.h"
+#include "recent.h"
 #include "store.h"
 #include "window.h"
 
@@ -55,6 +56,7 @@ struct store {
     struct model_file model;
     struct window *window;  /* WINDOW: the rows that are in `events`; NULL: all that were learnt */
     bool has_left;          /* since store_settle a row has left it, or may have been forgotten */
+    struct recent *recent;  /* FORGET: how far the rows reach that are not forgotten; else NULL */
     struct folds *events;   /* sums of the events; NULL while nothing has fixed their features */
     struct term_maps *maps; /* of events and train file; NULL until they are made */
     struct schema *maps_schema; /* the features that were said to be theirs */
@@ -97,12 +99,20 @@ bool store_change_maps(struct store *store, struct term_maps *maps, struct error
 /* Are these folds, read from somewhere, what they would be here? */
 bool store_fits(const struct store *store, const struct folds *folds);
 
-/* The maps as text and back, with the features that they are for; *maps is NULL where those are
- * not the features of `schema`. */
-void store_write_maps(const struct schema *schema, const struct term_maps *maps,
-                      struct buffer *out);
+/* maps_parse; *maps is NULL where those are not for the features of `schema`. */
 bool store_parse_maps(struct store *store, const struct schema *schema, const char *text,
                       size_t length, struct term_maps **maps, struct error *error);
+
+/* What a damaged text said, as the sums or else the model still have it, and the features that it
+ * is for; both are NULL where nothing has it. */
+struct known_maps {
+    const struct schema *schema;
+    struct term_maps *maps;
+};
+struct known_maps store_known_maps(const struct store *store);
+/* Those, as store_parse_maps has what it has read. */
+bool store_take_known(struct store *store, const struct schema *schema, struct known_maps known,
+                      struct term_maps **maps, struct error *error);
 
 /* To be called when the open batch has been learnt, or has failed: forgets the levels that came
  * with events which were reserved but not stored. They must neither be predicted nor count. Without

@@ -7,6 +7,8 @@
  */
 #include "store_replica.h"
 
+#include "maps_text.h"
+#include "seal.h"
 #include "store_postgres_sql.h"
 
 #include <stdio.h>
@@ -392,15 +394,58 @@ static int64_t digest_of(const char *text)
     return (int64_t)(XXH3_64bits(text, strlen(text)) >> 1 | 1);
 }
 
-/* The row of the last result. */
-static bool parse_terms(struct replica *store, const struct schema *schema, struct term_maps **maps,
-                        struct error *error)
+/* Puts them in the place of the text with the digest store->terms, or where `anew` of none. */
+static bool write_terms(struct replica *store, const struct schema *schema,
+                        const struct term_maps *maps, bool anew, struct error *error)
 {
+    struct buffer text = {0};
+    char digest[INTEGER_MAX], before[INTEGER_MAX];
+    maps_write(schema, maps, &text);
+    const char *places = replica_text(&text);
+    bool ok = places || error_memory(error);
+    if (ok) {
+        const char *values[] = {places, replica_integer(digest_of(places), digest),
+                                anew ? NULL : replica_integer(store->terms, before)};
+        ok = replica_write(store, SQL_ADD_TERMS, 3, values, error);
+    }
+    buffer_free(&text);
+    return ok;
+}
+
+/* Those that are stored; *maps stays NULL where there are none, or of other features. */
+static bool read_terms(struct replica *store, const struct schema *schema, struct term_maps **maps,
+                       struct error *error)
+{
+    *maps = NULL;
+    store->terms = 0;
+    store->terms_useless = false;
+    if (!replica_ask(store, SQL_TERMS, 0, NULL, error))
+        return false;
+    if (postgres_rows(store->postgres, 0) == 0)
+        return true;
     const char *text = postgres_text(store->postgres, 0, 0, 0);
     store->terms = postgres_number(store->postgres, 0, 0, 1);
+    store->terms_useless = true;
     if (store->terms != 0 && store->terms != digest_of(text))
-        return error_set(error, ERROR_DAMAGED, "trendline_terms: the digest does not match");
-    return store_parse_maps(&store->base, schema, text, strlen(text), maps, error);
+        return error_set(error, ERROR_DAMAGED, "the digest does not match");
+    if (!store_parse_maps(&store->base, schema, text, strlen(text), maps, error))
+        return false;
+    store->terms_useless = !*maps;
+    return true;
+}
+
+/* What is damaged is as the sums or the model have it, where they do: all replicas have it the same
+ * again then. Otherwise it is made again from the rows, by whoever saves it. */
+static bool mend_terms(struct replica *store, const struct schema *schema, bool is_said,
+                       struct term_maps **maps, struct error *error)
+{
+    struct known_maps known = store_known_maps(&store->base);
+    if (!is_said)
+        fprintf(stderr, "trendline_terms: %s: %s\n", error->text,
+                known.maps ? "writing it again, as the sums and the model have it"
+                           : "making it again from the rows");
+    return !known.maps || (write_terms(store, known.schema, known.maps, false, error) &&
+                           read_terms(store, schema, maps, error));
 }
 
 static bool postgres_load_maps(struct store *base, const struct schema *schema,
@@ -408,20 +453,12 @@ static bool postgres_load_maps(struct store *base, const struct schema *schema,
 {
     struct replica *store = (struct replica *)base;
     bool was_useless = store->terms_useless;
-    *maps = NULL;
-    if (!replica_ask(store, SQL_TERMS, 0, NULL, error))
-        return false;
-    store->terms = 0;
-    store->terms_useless = false;
-    if (postgres_rows(store->postgres, 0) == 0)
-        return true;
-    bool ok = parse_terms(store, schema, maps, error);
-    store->terms_useless = !*maps;
-    if (ok || error->kind == ERROR_BUSY)
-        return ok;
-    if (!was_useless)
-        fprintf(stderr, "%s: making them again from the rows\n", error->text);
-    return true;
+    if (!read_terms(store, schema, maps, error))
+        return error->kind == ERROR_DAMAGED && mend_terms(store, schema, was_useless, maps, error);
+    /* one of before there were digests gets its own, where that has not to wait for anything */
+    return !*maps || store->terms != 0 || !store->may_write ||
+           (write_terms(store, base->maps_schema, *maps, false, error) &&
+            read_terms(store, schema, maps, error));
 }
 
 /* In place of those that were found to be of no use, or of none. */
@@ -429,19 +466,7 @@ static bool postgres_save_maps(struct store *base, const struct schema *schema,
                                const struct term_maps *maps, struct error *error)
 {
     struct replica *store = (struct replica *)base;
-    struct buffer text = {0};
-    char digest[INTEGER_MAX], useless[INTEGER_MAX];
-    store_write_maps(schema, maps, &text);
-    const char *places = replica_text(&text);
-    bool ok = places || error_memory(error);
-    if (ok) {
-        const char *values[] = {places, replica_integer(digest_of(places), digest),
-                                store->terms_useless ? replica_integer(store->terms, useless)
-                                                     : NULL};
-        ok = replica_write(store, SQL_ADD_TERMS, 3, values, error);
-    }
-    buffer_free(&text);
-    return ok;
+    return write_terms(store, schema, maps, !store->terms_useless, error);
 }
 
 static bool add_version(struct replica *store, const struct model *model, bool *taken,

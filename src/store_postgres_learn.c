@@ -436,6 +436,13 @@ static bool begin_at_tails(struct replica *store, struct error *error)
     return true;
 }
 
+static bool load_terms(struct replica *store, struct error *error)
+{
+    struct store *base = &store->base;
+    return !base->config->has_terms || base->maps ||
+           base->methods->load_maps(base, NULL, &base->maps, error);
+}
+
 /* At the start: the last build where there is no model yet, so that a new replica serves before it
  * has learnt. */
 static bool load_model(struct replica *store, struct error *error)
@@ -453,11 +460,9 @@ static bool load(struct replica *store, struct error *error)
     struct store *base = &store->base;
     if (store->loaded)
         return true;
-    if (base->config->has_terms && !base->maps &&
-        !base->methods->load_maps(base, NULL, &base->maps, error))
-        return false;
     store->loaded =
-        store_forgets(base) ? begin_at_tails(store, error) : replica_load_moments(store, error);
+        load_terms(store, error) &&
+        (store_forgets(base) ? begin_at_tails(store, error) : replica_load_moments(store, error));
     return store->loaded;
 }
 

@@ -299,16 +299,20 @@ static void forget_all(struct term_sums *sums)
     memset(sums->targets, 0, (sums->count + 1) * sizeof *sums->targets);
 }
 
+/* Of all the sums the weight is rounded most coarsely. The others are scaled by what has become of
+ * it: where a term's mean is a thousand deviations away, the difference would drown its variance.
+ */
 void term_sums_scale(struct term_sums *sums, double factor, int64_t rows)
 {
-    struct limbs_factor scaled = limbs_factor_of(factor);
+    double before = (double)sums->weight;
     term_sums_flush(sums);
     sums->rows = rows;
-    scale_all(&sums->weight, 1, scaled);
+    scale_all(&sums->weight, 1, limbs_factor_of(factor));
     if (sums->weight == 0) {
         forget_all(sums);
         return;
     }
+    struct limbs_factor scaled = limbs_factor_of((double)sums->weight / before);
     scale_all(sums->squares, triangle(sums->count), scaled);
     scale_all(sums->linear, sums->count + 1, scaled);
     for (size_t i = 0; i <= sums->count; i++)

@@ -42,8 +42,9 @@ void term_sums_add(struct term_sums *sums, const double *values, int64_t target,
 /* Takes a row that was added with a factor of 1 away again, as exactly. */
 void term_sums_remove(struct term_sums *sums, const double *values, int64_t target, double weight);
 
-/* Lets all rows weigh `factor` (0 to 1) times as much, each sum rounded to a whole number of units,
- * and count as so many. What comes to weigh less than half a unit is forgotten. */
+/* Lets all rows weigh `factor` (0 to 1) times as much, and count as so many. Each sum is rounded to
+ * a whole number of units: the weight first, so that the factor of all others is what it has become
+ * divided by what it was. What comes to weigh less than half a unit is forgotten. */
 void term_sums_scale(struct term_sums *sums, double factor, int64_t rows);
 
 /* into += from, of as many terms; both are flushed. */

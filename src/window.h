@@ -1,6 +1,6 @@
 /* Window: the rows of the events with the greatest numbers, so that each can be taken out of the
- * sums when it is no longer one of them. Replicas learn events in different orders: which rows are
- * in the window follows from the numbers alone. */
+ * sums when it is no longer one of them, and how far they reach. Replicas learn events in different
+ * orders: which rows are in the window follows from the numbers alone. */
 #ifndef TRENDLINE_WINDOW_H
 #define TRENDLINE_WINDOW_H
 
@@ -10,11 +10,11 @@
 
 struct window;
 
-/* What the rows of a window may take, in bytes. */
+/* What the rows of a window may take, in bytes, besides what their reach takes. */
 enum { WINDOW_BYTES_MAX = 64 << 20 };
 
-/* Of so many rows of so many cells, and no more than WINDOW_BYTES_MAX. NULL without memory. What
- * no row has come to yet is not touched, and takes none. */
+/* Of so many rows of so many cells. NULL without memory. What
+ * no row has come to yet is not touched, and takes none; a 32nd comes to it for the reach. */
 struct window *window_new(size_t rows, size_t cells);
 void window_free(struct window *window); /* NULL is fine */
 
@@ -28,8 +28,15 @@ bool window_takes(const struct window *window, int64_t seq);
 const double *window_oldest(const struct window *window);
 /* Adds a row that is taken. */
 void window_add(struct window *window, int64_t seq, const double *row);
+/* Another value for a cell of a row. */
+void window_set(struct window *window, size_t i, size_t cell, double value);
 
-/* The least and the greatest of one cell over the rows; infinite while there are none. */
-void window_range(const struct window *window, size_t cell, double *least, double *greatest);
+/* The least and the greatest of each cell over the rows, NaN left out; NaN where there is nothing
+ * else. They are the window's, until a row is added. Costs as much as the rows that have been added
+ * since the last time, and some hundred cells more. */
+struct window_ends {
+    const double *least, *greatest;
+};
+struct window_ends window_reach(struct window *window);
 
 #endif

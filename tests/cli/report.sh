@@ -90,6 +90,10 @@ check_equal "what was tried" "$(sed -n 2p "$SCRATCH/said")" "$(summarise | tail 
 check_contains "mean squared error" "mean squared error $(figure .figures.mse), R² $(figure .figures.r2)" \
     "$(cat "$SCRATCH/said")"
 is "the kind" '"fourier"' .model.kind
+is "fewer parameters than terms" true '.figures.parameters > 9 and .figures.parameters < .figures.rank'
+is "the others are freedom" true '.rows - .figures.parameters - .figures.degrees_of_freedom | fabs < 1e-9'
+is "the residuals' deviation by that" true \
+    '.figures | .residual_deviation > .rmse and .residual_deviation < 2 * .rmse and (has("f") | not)'
 is "why" '"tried"' .model.reason
 is "no header" '[false,"i"]' '[.header, .target]'
 is "how many were predicted" 1030 .predictions

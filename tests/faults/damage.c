@@ -239,11 +239,23 @@ static void run_child(int report, const struct config *config)
     _exit(0);
 }
 
+/* Where there are terms a start chooses among all models, as the service did. */
+static bool has_terms(void)
+{
+    for (int i = 0; i < file_count; i++)
+        if (strcmp(files[i].name, "terms.json") == 0)
+            return true;
+    return false;
+}
+
 /* Prepares the work directory in a process of its own; its wait status, the state in *state. */
 static int start(struct buffer *state)
 {
     int ends[2], status;
-    struct config config = {.learn_online = true, .id_window = UINT64_MAX};
+    struct config config = {.learn_online = true,
+                            .may_choose = has_terms(),
+                            .has_terms = has_terms(),
+                            .id_window = UINT64_MAX};
     snprintf(config.data_dir, sizeof config.data_dir, "%s", work);
     snprintf(config.train_path, sizeof config.train_path, "%s/train.txt", work);
     if (pipe(ends) != 0)

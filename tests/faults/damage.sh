@@ -33,6 +33,19 @@ real_run() {
     kill_service
 }
 
+# Terms that were begun in the middle, and sums of them; killed.
+real_auto_run() {
+    new_data
+    start_service
+    post_some 1 30
+    build >/dev/null
+    post_some 31 12
+    stop_service
+    start_service
+    post_some 43 3
+    kill_service
+}
+
 # tries FILE [without FILE...]: what came of them, in DAMAGE; bad ones are shown
 tries() {
     local file=$1
@@ -72,4 +85,8 @@ always_right model.json
 never_wrong models/000002.json without model.json
 always_right models/000001.json without model.json
 never_wrong ids.mdb
+real_auto_run
+always_right terms.json
+always_right terms.json without events.moments
+always_right terms.json without model
 check_report faults/damage

@@ -191,6 +191,68 @@ test_damage() {
     done
 }
 
+# of_before: terms.json as it was before it had a checksum
+of_before() {
+    jq -c 'del(.crc)' "$DATA/terms.json" >"$SCRATCH/of-before"
+    cp "$SCRATCH/of-before" "$DATA/terms.json"
+}
+
+# flip: one digit of the first place becomes another
+flip() {
+    sed -i 's/"places": \[\[2/"places": [[9/' "$DATA/terms.json"
+}
+
+# as_it_was NAME: it is read, or written again, and nothing has changed
+as_it_was() {
+    check_equal "$1: the file" "$kept" "$(sha256sum <"$DATA/terms.json")"
+    build >/dev/null
+    check_equal "$1: what is predicted" "$predicted" "$(predictions)"
+}
+
+# What terms are made from is believed: damage is found, said, and mended from what else has it.
+test_damaged_terms() {
+    local kept predicted
+    on_files || return
+    new_data
+    start_service MODEL=auto
+    head -600 "$concrete" | post_rows >/dev/null
+    build >/dev/null
+    tail -n +601 "$concrete" | post_rows >/dev/null
+    build >/dev/null
+    predicted=$(predictions)
+    check_contains "it has a checksum" '"crc"' "$(cat "$DATA/terms.json")"
+    kept=$(sha256sum <"$DATA/terms.json")
+    stop_service
+
+    flip
+    start_service MODEL=auto
+    check_contains "a flipped digit is said" "terms.json: the checksum does not match" "$(cat "$LOG")"
+    as_it_was "a flipped digit"
+    sed 's/"places": \[\[2/"places": [[9/' "$DATA/terms.json" >"$DATA/other.json"
+    mv "$DATA/other.json" "$DATA/terms.json"
+    check_equal "under a running service" 200 "$(build)"
+    as_it_was "under a running service"
+    stop_service
+
+    truncate -s 100 "$DATA/terms.json"
+    rm "$DATA"/*.moments
+    start_service MODEL=auto
+    as_it_was "cut, and without sums: as the model has it"
+    stop_service
+
+    : >"$DATA/terms.json"
+    rm "$DATA/model.json" "$DATA/models"/*
+    start_service MODEL=auto
+    as_it_was "empty, and without a model: as the sums have it"
+    check_equal "which are not made again" 0 "$(grep -c 'from the rows' "$LOG")"
+    stop_service
+
+    of_before
+    start_service MODEL=auto
+    as_it_was "of before there was a checksum"
+    stop_service
+}
+
 # bowl FROM TO: rows of a parabola, whose column moves on
 bowl() {
     awk -v from="$1" -v to="$2" 'BEGIN { for (i = from; i < to; i++)
@@ -242,5 +304,6 @@ test_train_file_later
 test_straight
 test_other_setting
 test_damage
+test_damaged_terms
 test_moved_columns
 check_report http/auto

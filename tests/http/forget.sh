@@ -218,6 +218,40 @@ test_forget_terms() {
     stop_service
 }
 
+# sensors FROM TO: an input that goes constant behind event 700, as a sensor's does that was taken away
+sensors() {
+    awk -v from="$1" -v to="$2" 'BEGIN { srand(3); for (i = 1; i <= to; i++) { x = 10 * rand(); y = 6 * rand() - 3
+        if (i > 700) y = 1
+        if (i >= from) printf "{\"x\": %.6f, \"y\": %.6f, \"target\": %.8f}\n", x, y, sin(2 * x) * cos(y) } }'
+}
+
+# knows SEQ: the model that answers has learnt it
+knows() {
+    curl -s -D - -o /dev/null "$URL/predict?x=1&y=1" | tr -d '\r' | grep -qix "x-model-events: $1"
+}
+
+# each event that is acknowledged is in the next prediction
+test_constant_input() {
+    local seq=700 behind=0
+    new_data
+    start_service FORGET=0.98
+    sensors 1 700 | post
+    build >/dev/null
+    check_equal "terms are chosen" true "$(model '.model != "linear" and .model != "ridge"')"
+    while [ "$seq" -lt 2200 ]; do
+        sensors $((seq + 1)) $((seq + 29)) | post
+        knows $((seq + 29)) || behind=$((behind + 1))
+        sensors $((seq + 30)) $((seq + 30)) | post
+        seq=$((seq + 30))
+        knows "$seq" || behind=$((behind + 1))
+    done
+    check_equal "batches that were not in the next prediction" 0 "$behind"
+    check_equal "and nothing is said" 0 "$(grep -c 'not up to date' "$LOG")"
+    check_equal "a build" 200 "$(build)"
+    check_close "a prediction" "$(awk 'BEGIN { print sin(4) * cos(1) }')" "$(curl -s "$URL/predict?x=2&y=1" | jq .prediction)" 1
+    stop_service
+}
+
 # where fewer rows are effective than there are columns there are no errors, and the model is kept
 test_forget_much() {
     new_data
@@ -295,6 +329,7 @@ test_no_level
 test_too_large
 test_forget
 test_forget_terms
+test_constant_input
 test_forget_much
 test_far_apart
 test_forget_least

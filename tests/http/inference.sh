@@ -109,6 +109,44 @@ test_many_features() {
     check_equal "but contributions" 41 "$(answer "/predict?${query}_explain=1" >/dev/null && jq '.contributions | length' "$SCRATCH/body")"
 }
 
+# curve FROM TO: y = a² − 3 b and a little noise
+curve() {
+    awk -v from="$1" -v to="$2" 'BEGIN { srand(24); print "a,b,target"
+        for (i = 1; i <= to; i++) { a = 10 * rand(); b = rand(); noise = rand() - 0.5
+            if (i >= from) printf "%.6f,%.6f,%.9f\n", a, b, a * a - 3 * b + noise } }' >"$SCRATCH/curve"
+    answer /action -H 'Content-Type: text/csv' --data-binary "@$SCRATCH/curve" >/dev/null
+}
+
+# agrees NAME: the figures of a model of terms with each other, and its means with the rows' own
+agrees() {
+    model . >"$SCRATCH/body"
+    check_equal "$1: columns with a coefficient" 6 "$(jq .rank "$SCRATCH/body")"
+    check_equal "$1: as many parameters, or hardly less" true \
+        "$(jq '.effective_parameters > 5.9 and .effective_parameters < 6' "$SCRATCH/body")"
+    check_equal "$1: the others are freedom" true \
+        "$(jq '.rows - .effective_parameters - .degrees_of_freedom | fabs < 1e-9' "$SCRATCH/body")"
+    check_close "$1: the residuals' deviation" "$(jq '.mse * (.weight // .rows) / .degrees_of_freedom | sqrt' "$SCRATCH/body")" \
+        "$(jq .residual_deviation "$SCRATCH/body")" 12
+    check_close "$1: which is the noise's" 0.289 "$(jq .residual_deviation "$SCRATCH/body")" 1
+    check_close "$1: adjusted R²" "$(jq '1 - (1 - .r2) * (.rows - 1) / .degrees_of_freedom' "$SCRATCH/body")" \
+        "$(jq .adjusted_r2 "$SCRATCH/body")" 12
+    check_equal "$1: no F, which is of projections" '[null,null]' "$(jq -c '[.f, .f_p]' "$SCRATCH/body")"
+    check_equal "$1: nor an inverse" false "$(jq 'has("inverse") or has("inference")' "$SCRATCH/body")"
+}
+
+test_terms() {
+    curve 1 200
+    build >/dev/null
+    check_equal "a curve" '"quadratic"' "$(model .model)"
+    agrees "a build"
+    check_close "its means" "$(awk -F, 'NR > 1 { sum += $1 } END { printf "%.12g", sum / 200 }' "$SCRATCH/curve")" \
+        "$(model '.means[0]')" 11
+    refuses "the covariance" 422 "least squares" '/model?_covariance=1'
+    curve 201 210
+    agrees "learnt since"
+    check_equal "of all rows" 210 "$(model .rows)"
+}
+
 new_data
 start_service
 cars >"$SCRATCH/cars"
@@ -126,5 +164,9 @@ stop_service
 new_data
 start_service
 test_many_features
+stop_service
+new_data
+start_service
+test_terms
 stop_service
 check_report http/inference

@@ -67,7 +67,63 @@ test_train_file() {
     stop_service
 }
 
+# told: what a model says of how far the rows reach
+told() {
+    curl -s "$URL/model" | jq -c '[.reach, .distance]'
+}
+
+# near FROM TO: events that lie between 4 and 6
+near() {
+    awk -v from="$1" -v to="$2" 'BEGIN { for (i = from; i < to; i++)
+        printf("{\"a\":%g,\"b\":%g,\"target\":%g}\n", 4 + i * 8 % 21 / 10, 4 + i * 11 % 21 / 10, i % 13) }'
+}
+
+# stays NAME: whoever publishes the model, and whatever has been started anew
+stays() {
+    check_equal "$1" "$reach" "$(told)"
+    flagged "$1: where rows are" false "a=5&b=5"
+    flagged "$1: where one was" true "a=9&b=9"
+}
+
+# test_forgotten NAME=VALUE...: rows that have left, or hardly weigh anything, are not told of
+test_forgotten() {
+    local reach
+    new_data
+    start_service "$@"
+    near 0 50 | status /action --data-binary @- >/dev/null
+    status /action -d '{"a":100,"b":-100,"target":0}' >/dev/null
+    build >/dev/null
+    flagged "$1: where a row is" false "a=99&b=-99"
+    near 50 2400 | status /action --data-binary @- >/dev/null
+    build >/dev/null # terms are made from where the rows lie by now
+    near 2400 2500 | status /action --data-binary @- >/dev/null
+    reach=$(told)
+    check_equal "$1: what there is" '[[4,6],[4,6]]' "$(jq -c '.[0]' <<<"$reach")"
+    stays "$1: learnt online"
+    build >/dev/null
+    stays "$1: by a build"
+    stop_service
+    start_service "$@"
+    build >/dev/null
+    stays "$1: after a restart"
+    kill_service
+    on_files && rm -f "$DATA/events.moments"
+    start_service "$@"
+    build >/dev/null
+    stays "$1: without the sums"
+    kill_service
+    on_files && rm "$DATA/ids.mdb"
+    start_service "$@"
+    near 2500 2501 | status /action --data-binary @- >/dev/null
+    stays "$1: after a replay of all"
+    stop_service
+}
+
 test_auto
 test_linear
+test_forgotten WINDOW=100
+test_forgotten WINDOW=100 MODEL=linear
+on_files && test_forgotten FORGET=0.98
+on_files && test_forgotten FORGET=0.98 MODEL=linear
 on_files && test_train_file
 check_report http/reach

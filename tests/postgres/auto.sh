@@ -62,4 +62,27 @@ check_equal "and moves all models alike" 1 "$(all_agree)"
 start_replica
 check_equal "a new replica knows them" yes "$(wait_until 10 all_know 1031 && echo yes)"
 check_equal "and predicts the same" 1 "$(all_agree)"
+
+# damaged TEXT NAME: a new replica says so, and writes it again as all have it
+damaged() {
+    sql "UPDATE trendline_terms SET places = $1" >/dev/null
+    start_replica
+    check_equal "$2: a new replica knows all" yes "$(wait_until 10 all_know 1031 && echo yes)"
+    check_contains "$2: it is said" "trendline_terms: " "$(cat "$LOG")"
+    check_equal "$2: what it was before" "$said" "$(sql 'SELECT places FROM trendline_terms')"
+    check_equal "$2: a build" 200 "$(build)"
+    check_equal "$2: all know it" yes "$(wait_until 10 all_know 1031 && echo yes)"
+    check_equal "$2: all predict the same" 1 "$(all_agree)"
+}
+
+said=$(sql 'SELECT places FROM trendline_terms')
+check_contains "the places have a checksum" '"crc"' "$said"
+damaged "replace(places, '[[2', '[[9')" "a flipped digit"
+damaged "'{'" "no JSON"
+sql "UPDATE trendline_terms SET places = regexp_replace(places, ',\s*\"crc\".*', '}')" >/dev/null
+check_equal "as it was before there was a checksum" 0 "$(sql "SELECT count(*) FROM trendline_terms WHERE places LIKE '%crc%'")"
+start_replica
+check_equal "of before: a new replica knows all" yes "$(wait_until 10 all_know 1031 && echo yes)"
+check_equal "of before: it gets its checksum" "$said" "$(sql 'SELECT places FROM trendline_terms')"
+check_equal "of before: all predict the same" 1 "$(all_agree)"
 check_report postgres/auto

@@ -25,7 +25,7 @@ events() {
 }
 
 model_at() {
-    curl -s "$1/model" | jq -c '[.rows, .levels, .intercept, .coefficients, .remainder, .mse]'
+    curl -s "$1/model" | jq -c '[.rows, .levels, .intercept, .coefficients, .remainder, .mse, .reach]'
 }
 
 all_agree() {

@@ -182,10 +182,11 @@ static void test_clipped(void)
     learn(&lesson, ROWS, 0, 1);
     bool clipped;
     double far[FEATURES] = {1e6, 1e6}, near[FEATURES] = {105, 0};
-    double range = lesson.set.of[0]->greatest - lesson.set.of[0]->least;
+    const struct reach *reach = lesson.set.of[0]->reach;
+    double greatest = reach->greatest[reach->numbers];
+    double range = greatest - reach->least[reach->numbers];
     double prediction = predictor_predict(lesson.predictor, far, &clipped);
-    CHECK(clipped && prediction <= lesson.set.of[0]->greatest + PREDICTOR_MARGIN * range, "%g",
-          prediction);
+    CHECK(clipped && prediction <= greatest + PREDICTOR_MARGIN * range, "%g", prediction);
     predictor_predict(lesson.predictor, near, &clipped);
     CHECK(!clipped, "in the middle");
     forget(&lesson);

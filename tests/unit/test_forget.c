@@ -42,7 +42,8 @@ static void test_scale(void)
     gmp_randclear(random);
 }
 
-/* Each number as limbs_scale has it. */
+/* The weight, which is the first, as limbs_scale has it; each other number by what has become of
+ * that. */
 static void test_term_sums(double factor)
 {
     enum { TERMS = 9, MOST = 200 };
@@ -57,11 +58,12 @@ static void test_term_sums(double factor)
     for (size_t i = 0; i < term_sums_numbers(sums); i++)
         before[i] = term_sums_number(sums, i);
     term_sums_scale(sums, factor, 123);
+    double left = (double)term_sums_number(sums, 0).limbs[0] / (double)before[0].limbs[0];
     for (size_t i = 0; i < term_sums_numbers(sums); i++) {
         struct term_number after = term_sums_number(sums, i);
         mp_limb_t limbs[3];
         memcpy(limbs, before[i].limbs, sizeof limbs);
-        limbs_scale(limbs, 3, limbs_factor_of(factor));
+        limbs_scale(limbs, 3, limbs_factor_of(i > 0 ? left : factor));
         CHECK(memcmp(after.limbs, limbs, sizeof limbs) == 0, "number %zu times %g", i, factor);
     }
     CHECK_INT(123, term_sums_rows(sums));
@@ -422,6 +424,31 @@ static void add_some(struct store *store, int from, int count)
     CHECK(store_commit(store, &store_error), "%s", store_error.text);
 }
 
+/* How far the rows reach follows from the events that are stored, whoever has learnt which of them.
+ */
+static void check_reach(struct store *store, int count, double factor)
+{
+    struct folds_set set;
+    CHECK(store_rows(store, &set, &store_error), "%s", store_error.text);
+    const struct folds *folds = set.of[0];
+    struct reach *wanted = reach_new(FEATURES);
+    int first = (int)recent_before(factor, count), most = (int)ceil(48 / -log2(factor));
+    CHECK(count - first >= (count < most ? count : most), "%d of %d", first, count);
+    CHECK(count - first <= most + most / RECENT_PARTS + 1, "%d of %d", first, count);
+    for (int i = first; i < count; i++) {
+        reach_add(wanted, folds->encoding, rows[i]);
+        if (folds->maps)
+            reach_add_terms(wanted, rows[i][FEATURES], folds_distance(folds, rows[i]));
+    }
+    CHECK_DOUBLE(wanted->distance, folds->reach->distance);
+    for (int j = 0; j <= FEATURES; j++) {
+        CHECK_DOUBLE(wanted->least[j], folds->reach->least[j]);
+        CHECK_DOUBLE(wanted->greatest[j], folds->reach->greatest[j]);
+    }
+    CHECK(folds->reach->known, "of all of them");
+    reach_free(wanted);
+}
+
 /* The terms' mean and covariance, as the sums have them and from each row. */
 static void check_terms(struct store *store, int count, double factor)
 {
@@ -473,13 +500,21 @@ static void test_store(bool may_choose)
     scratch_empty();
     fixture_config.forget = factor;
     fixture_config.may_choose = fixture_config.has_terms = may_choose;
-    struct store *store = begin_store();
+    struct store *store = begin_store(), *other = open_store(); /* which looks now and then */
     for (int count = 0, turn = 0; count < ROWS - 150; turn++) {
         add_some(store, count, 100 + turn);
         count += 100 + turn;
         check_model(store, count, factor);
         if (turn == 3 && may_choose)
             CHECK(store_begin_terms(store, &store_error), "%s", store_error.text);
+        check_reach(store, count, factor);
+        if (turn % 3 == 1) {
+            store_unlock(store);
+            CHECK(begin_work(other), "%s", store_error.text);
+            check_reach(other, count, factor);
+            store_unlock(other);
+            CHECK(begin_work(store), "%s", store_error.text);
+        }
         if (turn >= 3 && may_choose)
             check_terms(store, count, factor);
         if (turn % 4 == 2)
@@ -490,9 +525,11 @@ static void test_store(bool may_choose)
                 remove(SNAPSHOT_EVENTS);
             store = begin_store();
             check_model(store, count, factor);
+            check_reach(store, count, factor);
         }
     }
     end_store(store);
+    store_close(other);
 }
 
 int main(void)

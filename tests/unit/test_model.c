@@ -3,8 +3,10 @@
 #include "json.h"
 #include "model_file.h"
 #include "scratch.h"
+#include "seal.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 static struct error error;
@@ -149,6 +151,93 @@ static void test_old_text(void)
     buffer_free(&text);
 }
 
+enum { CURVED_ROWS = 200 };
+
+/* y = a² − 3 b, a little off. */
+static struct model *make_curved(void)
+{
+    static const char *const names[] = {"a", "b"};
+    struct schema *schema = schema_new(names, NULL, 2, &error);
+    struct folds_set all = {1, {folds_new(NULL, 2, FOLDS)}, NULL};
+    double rows[CURVED_ROWS][3];
+    srand48(5);
+    for (int i = 0; i < CURVED_ROWS; i++) {
+        double *row = rows[i];
+        row[0] = 10 * drand48();
+        row[1] = drand48();
+        row[2] = row[0] * row[0] - 3 * row[1] + 0.1 * drand48();
+        CHECK(folds_reserve_accepted(all.of[0], row, 1), "memory");
+        folds_add(all.of[0], row, 1);
+    }
+    struct term_maps *maps = folds_set_maps(&all);
+    CHECK(folds_begin_terms(all.of[0], maps), "memory");
+    for (int i = 0; i < CURVED_ROWS; i++)
+        folds_add_terms(all.of[0], rows[i], 1);
+    struct model *model = model_choose(schema, &all, &error);
+    model_time(model->created);
+    term_maps_free(maps);
+    folds_free(all.of[0]);
+    schema_free(schema);
+    return model;
+}
+
+/* The line that begins with `from` up to its end becomes `to`. */
+static void replace_line(char *text, const char *from, const char *to)
+{
+    char rest[1 << 16], *at = strstr(text, from);
+    if (!CHECK(at, "%s", from))
+        return;
+    snprintf(rest, sizeof rest, "%s", strchr(at, '\n'));
+    sprintf(at, "%s%s", to, rest);
+}
+
+/* The figures go by as many parameters as were fitted, or are none in a model from before. */
+static void test_penalised(void)
+{
+    struct model *model = make_curved();
+    struct buffer text = text_of(model);
+    CHECK_INT(QUADRATIC, model->predictor->candidate);
+    CHECK_INT(6, model->fit->rank);
+    CHECK(fabs(model->fit->parameters - 6) < 0.01, "%g", model->fit->parameters);
+    CHECK(fabs(model->fit->means[0] - 5) < 1, "%g", model->fit->means[0]);
+    struct model *read = model_parse(text.data, text.length, &error);
+    if (CHECK(read, "%s", error.text)) {
+        CHECK_DOUBLE(model->fit->parameters, read->fit->parameters);
+        CHECK(same_text(read, &text), "written again");
+        CHECK(!model_is_outdated(read), "of today");
+    }
+    model_free(read);
+    model_free(model);
+
+    char old[1 << 16];
+    struct buffer sealed = {0};
+    snprintf(old, sizeof old, "%.*s", (int)text.length, text.data);
+    replace_line(old, "  \"rank\"", "  \"rank\": 3,");
+    replace_line(old, "  \"effective_parameters\"", "");
+    replace_line(old, "  \"degrees_of_freedom\"", "  \"degrees_of_freedom\": 197,");
+    replace_line(old, "  \"means\"", "  \"means\": [0, 0],");
+    *strstr(old, ",\n  \"crc\"") = '\0';
+    buffer_puts(&sealed, old);
+    seal(&sealed, 0);
+    read = model_parse(sealed.data, sealed.length, &error);
+    buffer_clear(&text);
+    if (CHECK(read, "%s", error.text)) {
+        CHECK(model_is_outdated(read), "of before");
+        CHECK_INT(6, read->fit->rank);
+        model_write(read, &text);
+        buffer_append(&text, "", 1);
+        CHECK(strstr(text.data, "\"degrees_of_freedom\": null"), "%s", text.data);
+        CHECK(strstr(text.data, "\"residual_deviation\": null"), "%s", text.data);
+        CHECK(strstr(text.data, "\"means\": [null, null]"), "%s", text.data);
+        struct model *again = model_parse(text.data, text.length - 1, &error);
+        CHECK(again && model_is_outdated(again), "written again: %s", error.text);
+        model_free(again);
+    }
+    model_free(read);
+    buffer_free(&sealed);
+    buffer_free(&text);
+}
+
 static void test_damaged_text(void)
 {
     struct model *model = make_model(9);
@@ -244,6 +333,7 @@ int main(void)
     test_text(2);
     test_text(50);
     test_old_text();
+    test_penalised();
     test_damaged_text();
     test_file();
     test_damaged_file();

@@ -9,10 +9,10 @@
 
 static void test_ring(void)
 {
-    double row[2], least, greatest;
+    double row[2];
     struct window *window = window_new(3, 2);
-    window_range(window, 0, &least, &greatest);
-    CHECK(least == INFINITY && greatest == -INFINITY, "of no rows");
+    struct window_ends ends = window_reach(window);
+    CHECK(isnan(ends.least[0]) && isnan(ends.greatest[1]), "of no rows");
     for (int i = 0; i < 10; i++) {
         const double *oldest = window_oldest(window);
         if (i < 3)
@@ -23,11 +23,10 @@ static void test_ring(void)
         row[1] = -i;
         window_add(window, i, row);
     }
-    window_range(window, 0, &least, &greatest);
-    CHECK_DOUBLE(7, least);
-    CHECK_DOUBLE(9, greatest);
-    window_range(window, 1, &least, &greatest);
-    CHECK_DOUBLE(-9, least);
+    ends = window_reach(window);
+    CHECK_DOUBLE(7, ends.least[0]);
+    CHECK_DOUBLE(9, ends.greatest[0]);
+    CHECK_DOUBLE(-9, ends.least[1]);
     window_free(window);
     window_free(NULL);
 }
@@ -62,7 +61,6 @@ static void test_order(size_t step)
     int64_t numbers[NUMBERS];
     struct window *window = window_new(ROWS, 2);
     bool seen[NUMBERS] = {false};
-    double least, greatest;
     for (size_t i = 0; i < NUMBERS; i++)
         numbers[i] = (int64_t)i;
     for (size_t i = 0; i < NUMBERS; i += step)
@@ -78,10 +76,43 @@ static void test_order(size_t step)
     }
     for (size_t i = NUMBERS - ROWS; i < NUMBERS; i++)
         CHECK(seen[i], "%zu is there", i);
-    window_range(window, 0, &least, &greatest);
-    CHECK_DOUBLE(NUMBERS - ROWS, least);
-    CHECK_DOUBLE(NUMBERS - 1, greatest);
+    struct window_ends ends = window_reach(window);
+    CHECK_DOUBLE(NUMBERS - ROWS, ends.least[0]);
+    CHECK_DOUBLE(NUMBERS - 1, ends.greatest[0]);
     CHECK_DOUBLE(NUMBERS - ROWS, window_oldest(window)[0]);
+    window_free(window);
+}
+
+/* ------------------------------------------------------------------ reach */
+
+/* Each end is that of the rows that there are, however many there have been, and when it is asked.
+ */
+static void test_reach(size_t rows, size_t steps)
+{
+    enum { REACH_CELLS = 3 };
+    struct window *window = window_new(rows, REACH_CELLS);
+    srand48((long)rows);
+    for (size_t i = 0; i < steps; i++) {
+        double row[REACH_CELLS] = {drand48() < 0.001 ? 1e6 * drand48() : drand48(), (double)i,
+                                   drand48() < 0.99 ? NAN : drand48()};
+        window_add(window, (int64_t)i, row);
+        if (i % 97 == 13)
+            window_set(window, i * 31 % window_count(window), 0, -1 - drand48());
+        if (drand48() > 0.02)
+            continue;
+        struct window_ends ends = window_reach(window);
+        for (size_t j = 0; j < REACH_CELLS; j++) {
+            double least = NAN, greatest = NAN;
+            for (size_t k = 0; k < window_count(window); k++) {
+                least = fmin(least, window_row(window, k)[j]);
+                greatest = fmax(greatest, window_row(window, k)[j]);
+            }
+            CHECK(least == ends.least[j] || isnan(least + ends.least[j]), "%g", ends.least[j]);
+            CHECK(greatest == ends.greatest[j] || isnan(greatest + ends.greatest[j]), "%g",
+                  ends.greatest[j]);
+            CHECK_INT(isnan(least), isnan(ends.least[j]));
+        }
+    }
     window_free(window);
 }
 
@@ -130,7 +161,16 @@ static bool add(struct store *store, int from, int count)
     return CHECK(store_commit(store, &store_error), "%s", store_error.text);
 }
 
-/* Whether the store's sums are those of these rows alone. */
+/* What is told of rows that have left depends on who has seen them. */
+static bool same_reach(const struct reach *wanted, const struct reach *got)
+{
+    bool same = wanted->known == got->known && wanted->distance == got->distance;
+    for (size_t i = 0; same && i <= wanted->numbers; i++)
+        same = wanted->least[i] == got->least[i] && wanted->greatest[i] == got->greatest[i];
+    return same;
+}
+
+/* Whether the store's sums, and how far they reach, are those of these rows alone. */
 static bool sums_are_of(struct store *store, int from, int count)
 {
     static const enum cell_kind kinds[] = {CELL_NUMBER, CELL_CATEGORY, CELL_NUMBER};
@@ -158,8 +198,7 @@ static bool sums_are_of(struct store *store, int from, int count)
                 same = memcmp(&a, &b, sizeof a) == 0;
             }
     }
-    same = same && wanted->term_rows == got->term_rows &&
-           (!got->maps || (wanted->least == got->least && wanted->greatest == got->greatest));
+    same = same && wanted->term_rows == got->term_rows && same_reach(wanted->reach, got->reach);
     folds_free(wanted);
     return same;
 }
@@ -271,6 +310,10 @@ int main(void)
 {
     scratch_make();
     test_ring();
+    test_reach(10, 300);
+    test_reach(64, 300);
+    test_reach(65, 400);
+    test_reach(5000, 12000);
     srand(12);
     test_order(1);
     test_order(5);
