@@ -18,6 +18,7 @@
 
 enum {
     POLL_MS = 2,           /* between tries for the lock */
+    READ_MS = 1,           /* between the pieces of what is to be read first */
     RETRY_MS = 200,        /* between tries to do what the disk refused: unpublished, unsettled */
     EVENTS_A_TURN = 16384, /* of all requests together, in equal parts */
     EVENTS_MAX = 4096,     /* of one request in a turn */
@@ -66,6 +67,7 @@ struct action {
     bool behind;      /* the model is behind the journal, which has been said */
     bool unpublished; /* and that because it could not be written */
     bool unsettled;   /* the lock is kept, because a failed batch could not be cut off */
+    bool reading;     /* what is stored is still to be read, whether or not anybody waits for it */
     struct response response;
 };
 
@@ -367,15 +369,13 @@ static bool run_batch(struct action *action, struct error *error)
     return true;
 }
 
-/* Gives up on those that have waited too long for the lock. */
-static void expire(struct action *action)
+/* Gives up on those that have waited too long for what `why` says. */
+static void expire(struct action *action, const struct error *why)
 {
-    struct error busy;
-    error_set(&busy, ERROR_BUSY, LOCK_BUSY_TEXT);
     int64_t now = clock_ms();
     for (struct action_request **link = &action->first; *link;)
         if (now - (*link)->waiting_since >= LOCK_PATIENCE_MS)
-            finish(action, link, &busy);
+            finish(action, link, why);
         else
             link = &(*link)->next;
     if (!action->first)
@@ -385,6 +385,8 @@ static void expire(struct action *action)
 /* When to come back without a request to work on. */
 static int time_to_retry(const struct action *action)
 {
+    if (action->reading)
+        return READ_MS;
     return action->unpublished || action->unsettled ? RETRY_MS : -1;
 }
 
@@ -401,6 +403,16 @@ static void settle_requests(struct action *action)
     }
 }
 
+/* What was being read without anybody asking is told to the log when it cannot be. */
+static enum lock_result lock(struct action *action, struct error *error)
+{
+    enum lock_result result = store_lock(action->store, error);
+    if (result == LOCK_ERROR && action->reading)
+        fprintf(stderr, "action: %s\n", error->text);
+    action->reading = result == LOCK_WAIT && error->kind == ERROR_BEHIND;
+    return result;
+}
+
 static int turn(void *context)
 {
     struct action *action = context;
@@ -411,10 +423,10 @@ static int turn(void *context)
         finish_all(action, &error);
         return -1;
     }
-    switch (store_lock(action->store, &error)) {
+    switch (lock(action, &error)) {
     case LOCK_WAIT:
-        expire(action);
-        return action->first ? POLL_MS : time_to_retry(action);
+        expire(action, &error);
+        return action->first && !action->reading ? POLL_MS : time_to_retry(action);
     case LOCK_ERROR:
         finish_all(action, &error);
         return -1;

@@ -139,7 +139,6 @@ static int turn(void *context)
             if (clock_ms() - build->since < LOCK_PATIENCE_MS)
                 return POLL_MS;
             store_unlock(build->store);
-            error_set(&error, ERROR_BUSY, LOCK_BUSY_TEXT);
         }
         if (error.kind != ERROR_NONE)
             response_error(&build->response, &error);

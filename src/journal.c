@@ -6,21 +6,38 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     READ_SIZE = 256 << 10,
     /* no batch is near as large: a longer one is damage, not a reason to swap */
-    BATCH_MAX = 256 << 20
+    BATCH_MAX = 256 << 20,
+    TAIL_MAX = 32 << 20 /* where the end of a batch is looked for */
+};
+
+/* A batch as far as it has been read: from `start` on, `text` holds the file from the position on.
+ */
+struct batch_scan {
+    struct buffer text;
+    size_t start;        /* what lies before it has been visited */
+    size_t checked;      /* bytes of complete, valid lines from `start` on */
+    int64_t lines;       /* how many those are */
+    bool complete;       /* they are a batch, */
+    size_t visited;      /* of which so many bytes */
+    int64_t visit_lines; /* and lines have been visited */
 };
 
 struct journal {
     int fd;
+    char path[PATH_MAX];
     struct journal_position end;
+    struct batch_scan scan;    /* journal_visit's, where it stopped */
     struct line_layout layout; /* empty until the schema is known */
     struct buffer batch;       /* the open batch's lines, the last one unfinished */
     size_t batch_lines, last_line;
@@ -52,6 +69,12 @@ static bool open_file(struct journal *journal, const char *directory, struct err
     return journal->fd >= 0 && (!create || sync_directory(directory, error));
 }
 
+static bool set_path(struct journal *journal, const char *directory, struct error *error)
+{
+    return snprintf(journal->path, PATH_MAX, "%s/" JOURNAL_NAME, directory) < PATH_MAX ||
+           error_set(error, ERROR_SYSTEM, "the path of the data directory is too long");
+}
+
 struct journal *journal_open(const char *directory, struct error *error)
 {
     struct journal *journal = calloc(1, sizeof *journal);
@@ -60,9 +83,25 @@ struct journal *journal_open(const char *directory, struct error *error)
         return NULL;
     }
     journal->fd = -1;
-    if (open_file(journal, directory, error))
+    if (set_path(journal, directory, error) && open_file(journal, directory, error))
         return journal;
     journal_close(journal);
+    return NULL;
+}
+
+struct journal *journal_open_again(const struct journal *journal, struct error *error)
+{
+    struct journal *again = calloc(1, sizeof *again);
+    if (!again) {
+        error_memory(error);
+        return NULL;
+    }
+    memcpy(again->path, journal->path, sizeof again->path);
+    again->fd = fcntl(journal->fd, F_DUPFD_CLOEXEC, 0);
+    if (again->fd >= 0)
+        return again;
+    error_errno(error, "cannot open " JOURNAL_NAME " once more");
+    journal_close(again);
     return NULL;
 }
 
@@ -73,9 +112,30 @@ void journal_close(struct journal *journal)
     if (journal->fd >= 0)
         close(journal->fd);
     line_layout_free(&journal->layout);
+    buffer_free(&journal->scan.text);
     buffer_free(&journal->batch);
     buffer_free(&journal->scratch);
     free(journal);
+}
+
+bool journal_in_place(const struct journal *journal, struct error *error)
+{
+    struct stat here, there;
+    return (fstat(journal->fd, &here) == 0 && stat(journal->path, &there) == 0 &&
+            here.st_ino == there.st_ino && here.st_dev == there.st_dev) ||
+           error_set(error, ERROR_DAMAGED,
+                     JOURNAL_NAME ": was removed, renamed or replaced under the running service; "
+                                  "stop it, put the file back, start again");
+}
+
+bool journal_lock(struct journal *journal)
+{
+    return flock(journal->fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+void journal_unlock(struct journal *journal)
+{
+    flock(journal->fd, LOCK_UN);
 }
 
 bool journal_set_schema(struct journal *journal, const struct schema *schema, struct error *error)
@@ -108,15 +168,6 @@ const struct schema *journal_schema(const struct journal *journal)
 }
 
 /* ------------------------------------------------------------------ reading */
-
-/* A batch as far as it has been read: from `start` on, `text` holds the file from
- * `journal->end.offset` on. */
-struct batch_scan {
-    struct buffer text;
-    size_t start;   /* what lies before it has been visited */
-    size_t checked; /* bytes of complete, valid lines from `start` on */
-    int64_t lines;  /* how many those are */
-};
 
 static long read_at(int fd, char *data, size_t size, uint64_t offset)
 {
@@ -244,20 +295,27 @@ static bool visit_batch(struct journal *journal, struct batch_scan *scan, journa
 {
     struct journal_position before = journal->end;
     const char *batch = scan->text.data + scan->start;
-    for (size_t at = 0; at < scan->checked;) {
+    journal->end.seq += scan->visit_lines;
+    while (scan->visited < scan->checked) {
+        size_t at = scan->visited;
         const char *line = batch + at, *newline = memchr(line, '\n', scan->checked - at);
         if (!visit_line(journal, line, (size_t)(newline - line), before.offset + at, visit, context,
                         error)) {
             journal->end = before;
             return false;
         }
-        at += (size_t)(newline - line) + 1;
+        scan->visited += (size_t)(newline - line) + 1;
+        scan->visit_lines++;
     }
     journal->end.offset += scan->checked;
-    scan->start += scan->checked;
-    scan->checked = 0;
-    scan->lines = 0;
+    *scan = (struct batch_scan){.text = scan->text, .start = scan->start + scan->checked};
     return true;
+}
+
+static void end_scan(struct batch_scan *scan)
+{
+    buffer_free(&scan->text);
+    *scan = (struct batch_scan){.start = 0};
 }
 
 /* Cuts the file to what is known to be complete. */
@@ -304,7 +362,7 @@ enum scan_result { SCAN_BATCH, SCAN_END, SCAN_ERROR };
 static enum scan_result scan_batch(struct journal *journal, struct batch_scan *scan,
                                    struct error *error)
 {
-    for (;;) {
+    while (!scan->complete) {
         struct line line = line_at(scan, scan->start + scan->checked);
         if (!line.ended) {
             long got = read_more(journal, scan, error);
@@ -321,9 +379,9 @@ static enum scan_result scan_batch(struct journal *journal, struct batch_scan *s
             return damaged(journal, scan, error), SCAN_ERROR;
         scan->checked += line.length + 1;
         scan->lines++;
-        if (batch > 0)
-            return SCAN_BATCH;
+        scan->complete = batch > 0;
     }
+    return SCAN_BATCH;
 }
 
 /* Pages that a crash kept from being written read as NUL bytes. No single flipped bit makes a NUL
@@ -400,50 +458,74 @@ static bool check_size(struct journal_position position, uint64_t size, struct e
                      (unsigned long long)position.offset);
 }
 
+static bool file_size(const struct journal *journal, uint64_t *size, struct error *error)
+{
+    struct stat status;
+    if (fstat(journal->fd, &status) != 0)
+        return error_errno(error, "cannot look at " JOURNAL_NAME);
+    *size = (uint64_t)status.st_size;
+    return true;
+}
+
+bool journal_left(const struct journal *journal, uint64_t *bytes, struct error *error)
+{
+    uint64_t size;
+    if (!file_size(journal, &size, error) || !check_size(journal->end, size, error))
+        return false;
+    *bytes = size - journal->end.offset;
+    return true;
+}
+
 bool journal_replay(struct journal *journal, int64_t known, journal_visitor *visit, void *context,
                     struct error *error)
 {
-    struct stat status;
+    uint64_t left;
     if (journal->uncut && !cut_tail(journal, error))
         return false;
-    if (fstat(journal->fd, &status) != 0)
-        return error_errno(error, "cannot look at " JOURNAL_NAME);
-    if (status.st_nlink == 0) /* what is written to it would be gone with this process */
-        return error_set(error, ERROR_DAMAGED,
-                         JOURNAL_NAME
-                         ": was removed or replaced under the running service; stop it, "
-                         "put the file back, start again");
-    if ((uint64_t)status.st_size == journal->end.offset)
-        return true;
-    if (!check_size(journal->end, (uint64_t)status.st_size, error))
+    if (!journal_in_place(journal, error) || !journal_left(journal, &left, error))
         return false;
+    if (left == 0)
+        return true;
     struct batch_scan scan = {0};
     enum scan_result result;
+    end_scan(&journal->scan); /* it may have read what was not there to stay */
     bool ok = true;
     while (ok && (result = scan_batch(journal, &scan, error)) == SCAN_BATCH)
         ok = visit_batch(journal, &scan, visit, context, error);
     ok = ok && result == SCAN_END && settle_tail(journal, &scan, known, error);
-    buffer_free(&scan.text);
+    end_scan(&scan);
     return ok;
+}
+
+/* What lies behind `until` may change before the next call. */
+static void pause_scan(struct journal *journal, struct journal_position until)
+{
+    struct batch_scan *scan = &journal->scan;
+    uint64_t stays = scan->start + (until.offset - journal->end.offset);
+    if (scan->text.length > stays)
+        scan->text.length = (size_t)stays;
 }
 
 bool journal_visit(struct journal *journal, struct journal_position until, journal_visitor *visit,
                    void *context, struct error *error)
 {
-    struct batch_scan scan = {0};
+    struct batch_scan *scan = &journal->scan;
     bool ok = true;
     while (ok && journal->end.seq < until.seq)
-        switch (scan_batch(journal, &scan, error)) {
+        switch (scan_batch(journal, scan, error)) {
         case SCAN_BATCH:
-            ok = visit_batch(journal, &scan, visit, context, error);
+            ok = visit_batch(journal, scan, visit, context, error);
             break;
         case SCAN_END:
-            ok = damaged(journal, &scan, error);
+            ok = damaged(journal, scan, error);
             break;
         case SCAN_ERROR:
             ok = false;
         }
-    buffer_free(&scan.text);
+    if (ok || error->kind != ERROR_BEHIND)
+        end_scan(scan);
+    else
+        pause_scan(journal, until);
     return ok;
 }
 
@@ -496,15 +578,114 @@ static bool find_end(struct journal *journal, struct journal_position until, int
     return true;
 }
 
+/* Reads the file from `from` to `to` into scratch. */
+static bool read_part(struct journal *journal, uint64_t from, uint64_t to, struct error *error)
+{
+    struct buffer *scratch = &journal->scratch;
+    buffer_clear(scratch);
+    char *room = buffer_reserve(scratch, (size_t)(to - from));
+    if (!room)
+        return error_memory(error);
+    while (from + scratch->length < to) {
+        long got = read_at(journal->fd, room + scratch->length,
+                           (size_t)(to - from) - scratch->length, from + scratch->length);
+        if (got < 0)
+            return error_errno(error, "cannot read " JOURNAL_NAME);
+        if (got == 0)
+            break;
+        scratch->length += (size_t)got;
+    }
+    return true;
+}
+
+/* The end of the last batch all of whose lines are whole in this part of the file, which begins at
+ * `from`. False: there is none. */
+static bool last_batch(const struct buffer *part, uint64_t from, struct journal_position *last)
+{
+    struct batch_scan scan = {.text = *part};
+    struct line line;
+    size_t batch, whole = 0;
+    bool found = false;
+    for (size_t at = 0; (line = line_at(&scan, at)).ended;) {
+        int64_t seq;
+        at += line.length + 1;
+        whole = line_check(line.text, line.length, &seq, &batch) ? whole + 1 : 0;
+        if (whole == 0 || batch == 0)
+            continue;
+        if (batch <= whole) {
+            *last = (struct journal_position){.offset = from + at, .seq = seq};
+            found = true;
+        }
+        whole = 0;
+    }
+    return found;
+}
+
+bool journal_last(struct journal *journal, struct journal_position *last, struct error *error)
+{
+    uint64_t size, left = 0;
+    *last = journal->end;
+    if (!journal_left(journal, &left, error))
+        return false;
+    size = journal->end.offset + left;
+    for (uint64_t part = READ_SIZE; left > 0 && part <= TAIL_MAX; part *= 2) {
+        uint64_t from = size - (part < left ? part : left);
+        if (!read_part(journal, from, size, error))
+            return false;
+        if (last_batch(&journal->scratch, from, last) || from == journal->end.offset)
+            break;
+    }
+    return true;
+}
+
+/* The last line before `end`, which is the end of a line, without its newline. */
+static bool line_before(struct journal *journal, uint64_t end, struct line *line,
+                        struct error *error)
+{
+    const struct buffer *scratch = &journal->scratch;
+    for (uint64_t part = READ_SIZE / 64;; part *= 2) {
+        uint64_t from = part < end ? end - part : 0;
+        if (!read_part(journal, from, end, error))
+            return false;
+        size_t length = scratch->length > 0 ? scratch->length - 1 : 0;
+        const char *before = memrchr(scratch->data, '\n', length);
+        const char *text = before ? before + 1 : scratch->data;
+        *line = (struct line){text, (size_t)(scratch->data + length - text),
+                              scratch->length == end - from && scratch->data[length] == '\n'};
+        if (before || from == 0 || part >= TAIL_MAX)
+            return true;
+    }
+}
+
+bool journal_check(struct journal *journal, struct journal_position position, struct error *error)
+{
+    struct line line;
+    int64_t seq;
+    uint64_t size = 0;
+    size_t batch;
+    if (position.seq == 0)
+        return true;
+    if (!file_size(journal, &size, error) || !check_size(position, size, error) ||
+        !line_before(journal, position.offset, &line, error))
+        return false;
+    if (line.ended && line_check(line.text, line.length, &seq, &batch) && batch > 0 &&
+        seq == position.seq)
+        return true;
+    return error_set(error, ERROR_DAMAGED,
+                     JOURNAL_NAME
+                     ":%lld: the line is not what was written when its event was stored (another "
+                     "journal, or damage); put the right file back",
+                     (long long)position.seq);
+}
+
 bool journal_seek(struct journal *journal, struct journal_position until, int64_t seq,
                   struct error *error)
 {
-    struct stat status;
     struct journal_position found;
+    uint64_t size = 0;
     size_t length;
-    if (fstat(journal->fd, &status) != 0)
-        return error_errno(error, "cannot look at " JOURNAL_NAME);
-    if (!check_size(until, (uint64_t)status.st_size, error) ||
+    end_scan(&journal->scan);
+    if (!file_size(journal, &size, error) || !check_size(until, size, error) ||
         !find_end(journal, until, seq, &found, error))
         return false;
     const char *first = fetch_line(journal, 0, &length, error);

@@ -19,8 +19,16 @@ static bool prepare_store(struct store *store, const struct config *config, stru
     struct snapshot train;
     enum train_news news;
     bool built;
-    if (!store_catch_up(store, error) || !learn_read_train(store, config, &train, &news, error) ||
-        !learn_take_train(store, config, &train, news, error))
+    if (!store_wait(store, error))
+        return false;
+    store_unlock(store); /* the train file may take long, and others write meanwhile */
+    if (!learn_read_train(store, config, &train, &news, error))
+        return false;
+    if (!store_wait(store, error)) {
+        snapshot_free(&train);
+        return false;
+    }
+    if (!learn_take_train(store, config, &train, news, error))
         return false;
     if (news == TRAIN_NEW)
         return learn_build(store, error) && store_snapshot(store, error);
@@ -52,7 +60,7 @@ bool prepare_run(const struct config *config, struct error *error)
     struct store *store = store_open(config, error);
     if (!store)
         return error->kind == ERROR_FULL && prepare_read_only(config, error);
-    bool ok = store_wait_lock(store, error) && prepare_store(store, config, error);
+    bool ok = prepare_store(store, config, error);
     if (!ok && config->postgres.length > 0 && error->kind == ERROR_BUSY) {
         /* the service says 503 until the database is there, and looks for it */
         fprintf(stderr, "trendline: warning: %s\n", error->text);

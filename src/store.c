@@ -6,6 +6,7 @@
 #include "symbols.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,7 +15,7 @@
 
 enum {
     LOCK_WAIT_MS = 10000,
-    LOCK_POLL_MS = 5,
+    LOCK_POLL_MS = 1,
     SYMBOLS_UNUSED_MAX = 1 << 14 /* texts that may be kept of events that were refused */
 };
 
@@ -32,26 +33,41 @@ void store_close(struct store *store)
 
 enum lock_result store_lock(struct store *store, struct error *error)
 {
-    return lock_try(&store->lock, error);
+    return store->methods->lock(store, error);
 }
 
-bool store_wait_lock(struct store *store, struct error *error)
+static bool wait_lock(struct store *store, struct error *error)
 {
     const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
-    for (int waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_POLL_MS) {
+    int waited = 0;
+    do {
         switch (store_lock(store, error)) {
         case LOCK_HELD:
             return true;
         case LOCK_ERROR:
             return false;
         case LOCK_WAIT:
-            nanosleep(&pause, NULL);
+            break;
         }
-    }
+        waited = error->kind == ERROR_BEHIND ? 0 : waited + LOCK_POLL_MS;
+        nanosleep(&pause, NULL);
+    } while (waited < LOCK_WAIT_MS);
     store_unlock(store);
     return error_set(error, ERROR_BUSY,
                      "another process has held the lock of the data directory for %d seconds",
                      LOCK_WAIT_MS / 1000);
+}
+
+bool store_wait(struct store *store, struct error *error)
+{
+    while (wait_lock(store, error)) {
+        if (store_catch_up(store, error))
+            return true;
+        if (error->kind != ERROR_BEHIND)
+            return false;
+        store_unlock(store);
+    }
+    return false;
 }
 
 bool store_unlock(struct store *store)
@@ -246,6 +262,37 @@ bool store_snapshot(struct store *store, struct error *error)
 }
 
 /* ------------------------------------------------------------------ for the implementations */
+
+enum lock_result store_take_lock(struct store *store, struct error *error)
+{
+    enum lock_result result = lock_try(&store->lock, error);
+    if (result == LOCK_WAIT)
+        error_set(error, ERROR_BUSY, LOCK_BUSY_TEXT);
+    return result;
+}
+
+enum { COUNT_MAX = 32 };
+
+/* "1,200,000" */
+static const char *write_count(int64_t count, char text[static COUNT_MAX])
+{
+    char digits[COUNT_MAX];
+    size_t length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)count), at = 0;
+    for (size_t i = 0; i < length && at + 2 < COUNT_MAX; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    text[at] = '\0';
+    return text;
+}
+
+bool store_is_behind(const char *what, int64_t known, int64_t all, struct error *error)
+{
+    char part[COUNT_MAX], whole[COUNT_MAX];
+    return error_set(error, ERROR_BEHIND, "reading %s again: %s of %s events", what,
+                     write_count(known, part), write_count(all, whole));
+}
 
 void store_begin(struct store *store, const struct store_methods *methods,
                  const struct config *config)
@@ -564,9 +611,11 @@ static bool remember_terms(struct store *store, struct term_maps *maps, struct e
     return ok;
 }
 
-/* Of what is stored already. */
+/* Of what is stored already: as all else is read when that is much. */
 static bool begin_terms(struct store *store, struct term_maps *maps, struct error *error)
 {
+    if (store_events(store) > STORE_RENEW_ROWS)
+        return store->methods->read_again(store, error);
     if (store->events->forget > 0)
         return remember_terms(store, maps, error);
     if (folds_begin_terms(store->events, maps) ? add_all_terms(store, error) : error_memory(error))

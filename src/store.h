@@ -2,7 +2,13 @@
  *
  * One process at a time may write, under the lock. The pattern is: store_lock until it is had,
  * store_catch_up (so that what others wrote is known), work, store_unlock. Everything below the
- * lock's functions wants the lock to be held and the store caught up. */
+ * lock's functions wants the lock to be held and the store caught up.
+ *
+ * Much may have been stored that a process does not know yet: at a start without sums, with a lost
+ * index of ids, after a long rest. That is read before the lock is had, piece by piece and without
+ * holding it, by each further call of store_lock; what is left for store_catch_up is short. Of
+ * several processes on one directory one reads and the others wait for what it makes of it; it
+ * keeps that on the disk on the way, so that whoever takes over goes on from there. */
 #ifndef TRENDLINE_STORE_H
 #define TRENDLINE_STORE_H
 
@@ -24,17 +30,23 @@ struct store;
 struct store *store_open(const struct config *config, struct error *error);
 void store_close(struct store *store); /* NULL is fine */
 
-/* Never blocks: on LOCK_WAIT come back in some milliseconds, or give up with store_unlock. */
+/* Never blocks, and works for some 10 ms at most: on LOCK_WAIT come back in some milliseconds, or
+ * give up with store_unlock. `error` then says what is waited for, to be told to whoever has waited
+ * too long: ERROR_BUSY, another process holds the lock; ERROR_BEHIND, what is stored is being read
+ * ("reading the journal again: 1,200,000 of 3,000,000 events"), by these calls, so that they have
+ * to go on if nobody waits any more. LOCK_ERROR: what was to be read cannot be. */
 enum lock_result store_lock(struct store *store, struct error *error);
-/* For those who have nothing else to do: waits up to 10 s. */
-bool store_wait_lock(struct store *store, struct error *error);
+/* For those who have nothing else to do: waits up to 10 s for another process, and as long as it
+ * takes for what has to be read; then takes the lock and catches up. */
+bool store_wait(struct store *store, struct error *error);
 /* False when the lock had to be kept, because a batch that failed could not be cut off the journal:
  * come back in some milliseconds, or nobody else can ever write. */
 bool store_unlock(struct store *store);
 
 /* Learns what has been written since: the journal's new events, a new train file's sums, a new
  * model. An incomplete last batch in the journal is cut. After ERROR_DAMAGED nothing may be
- * written. */
+ * written. ERROR_BEHIND: terms have begun meanwhile that want more events to be read again than
+ * the lock may be held for; store_lock goes on with it. */
 bool store_catch_up(struct store *store, struct error *error);
 
 /* The features that events must have, or NULL while nothing has fixed them. */

@@ -9,6 +9,7 @@
 
 struct store_methods {
     void (*close)(struct store *store); /* not NULL */
+    enum lock_result (*lock)(struct store *store, struct error *error);
     bool (*unlock)(struct store *store);
     bool (*catch_up)(struct store *store, struct error *error);
     int64_t (*events)(const struct store *store);
@@ -33,6 +34,8 @@ struct store_methods {
     /* Says it in place of what was said before; whoever catches up follows. NULL: cannot be. */
     bool (*renew_maps)(struct store *store, const struct schema *schema,
                        const struct term_maps *maps, struct error *error);
+    /* Forgets what was learnt, for store_lock to read it again. Returns false with ERROR_BEHIND. */
+    bool (*read_again)(struct store *store, struct error *error);
     bool (*set_train)(struct store *store, struct snapshot *train, struct error *error);
     bool (*publish_build)(struct store *store, struct model *model, struct error *error);
     bool (*restore_model)(struct store *store, struct error *error);
@@ -65,6 +68,13 @@ void store_begin(struct store *store, const struct store_methods *methods,
                  const struct config *config);
 bool store_open_shared(struct store *store, struct error *error);
 void store_free_shared(struct store *store);
+
+/* The lock between the processes on one directory, and no more: as store_lock, without reading. */
+enum lock_result store_take_lock(struct store *store, struct error *error);
+/* How long one call of store_lock reads. */
+enum { STORE_SLICE_MS = 10 };
+/* ERROR_BEHIND: "reading WHAT again: 1,200,000 of 3,000,000 events". */
+bool store_is_behind(const char *what, int64_t known, int64_t all, struct error *error);
 
 /* Empty sums for events of these features. */
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error);

@@ -25,6 +25,14 @@ static int64_t postgres_events(const struct store *base)
     return base->learnt;
 }
 
+static bool postgres_read_again(struct store *base, struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    store_is_behind("the database", 0, base->learnt, error);
+    replica_forget(store);
+    return false;
+}
+
 static bool postgres_unlock(struct store *base)
 {
     lock_release(&base->lock);
@@ -257,6 +265,7 @@ static bool postgres_publish_build(struct store *base, struct model *model, stru
 }
 
 static const struct store_methods methods = {.close = postgres_close,
+                                             .lock = store_take_lock,
                                              .unlock = postgres_unlock,
                                              .catch_up = postgres_catch_up,
                                              .events = postgres_events,
@@ -269,6 +278,7 @@ static const struct store_methods methods = {.close = postgres_close,
                                              .identity = postgres_identity,
                                              .load_maps = postgres_load_maps,
                                              .save_maps = postgres_save_maps,
+                                             .read_again = postgres_read_again,
                                              .set_train = postgres_set_train,
                                              .publish_build = postgres_publish_build,
                                              .restore_model = postgres_restore_model,
