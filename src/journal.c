@@ -1,12 +1,9 @@
-#include "journal.h"
+#include "journal_private.h"
 
 #include "file.h"
-#include "journal_line.h"
-#include "timestamp.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,35 +12,8 @@
 #include <unistd.h>
 
 enum {
-    READ_SIZE = 256 << 10,
     /* no batch is near as large: a longer one is damage, not a reason to swap */
-    BATCH_MAX = 256 << 20,
-    TAIL_MAX = 32 << 20 /* where the end of a batch is looked for */
-};
-
-/* A batch as far as it has been read: from `start` on, `text` holds the file from the position on.
- */
-struct batch_scan {
-    struct buffer text;
-    size_t start;        /* what lies before it has been visited */
-    size_t checked;      /* bytes of complete, valid lines from `start` on */
-    int64_t lines;       /* how many those are */
-    bool complete;       /* they are a batch, */
-    size_t visited;      /* of which so many bytes */
-    int64_t visit_lines; /* and lines have been visited */
-};
-
-struct journal {
-    int fd;
-    char path[PATH_MAX];
-    struct journal_position end;
-    struct batch_scan scan;    /* journal_visit's, where it stopped */
-    struct line_layout layout; /* empty until the schema is known */
-    struct buffer batch;       /* the open batch's lines, the last one unfinished */
-    size_t batch_lines, last_line;
-    char time[TIMESTAMP_MAX]; /* the open batch's */
-    struct buffer scratch;
-    bool uncut; /* a failed write may have left bytes behind end.offset */
+    BATCH_MAX = 256 << 20
 };
 
 static bool sync_directory(const char *directory, struct error *error)
@@ -169,7 +139,7 @@ const struct schema *journal_schema(const struct journal *journal)
 
 /* ------------------------------------------------------------------ reading */
 
-static long read_at(int fd, char *data, size_t size, uint64_t offset)
+long journal_read_at(int fd, char *data, size_t size, uint64_t offset)
 {
     ssize_t got;
     do
@@ -188,8 +158,7 @@ static void drop_visited(struct batch_scan *scan)
     scan->start = 0;
 }
 
-/* Reads on behind scan->text; 0 at the end of the file, -1 with `error` set. */
-static long read_more(struct journal *journal, struct batch_scan *scan, struct error *error)
+long journal_read_more(struct journal *journal, struct batch_scan *scan, struct error *error)
 {
     drop_visited(scan);
     if (scan->text.length > BATCH_MAX) {
@@ -197,12 +166,13 @@ static long read_more(struct journal *journal, struct batch_scan *scan, struct e
                   (long long)journal->end.seq + 1, BATCH_MAX >> 20);
         return -1;
     }
-    char *room = buffer_reserve(&scan->text, READ_SIZE);
+    char *room = buffer_reserve(&scan->text, JOURNAL_READ_SIZE);
     if (!room) {
         error_memory(error);
         return -1;
     }
-    long got = read_at(journal->fd, room, READ_SIZE, journal->end.offset + scan->text.length);
+    long got = journal_read_at(journal->fd, room, JOURNAL_READ_SIZE,
+                               journal->end.offset + scan->text.length);
     if (got < 0)
         error_errno(error, "cannot read " JOURNAL_NAME);
     else
@@ -210,19 +180,19 @@ static long read_more(struct journal *journal, struct batch_scan *scan, struct e
     return got;
 }
 
-/* Reads the file from `offset` into scratch until a whole line is there. */
-static const char *fetch_line(struct journal *journal, uint64_t offset, size_t *length,
-                              struct error *error)
+const char *journal_fetch_line(struct journal *journal, uint64_t offset, size_t *length,
+                               struct error *error)
 {
     struct buffer *scratch = &journal->scratch;
     buffer_clear(scratch);
     for (;;) {
-        char *room = buffer_reserve(scratch, READ_SIZE / 64);
+        char *room = buffer_reserve(scratch, JOURNAL_READ_SIZE / 64);
         if (!room) {
             error_memory(error);
             return NULL;
         }
-        long got = read_at(journal->fd, room, READ_SIZE / 64, offset + scratch->length);
+        long got =
+            journal_read_at(journal->fd, room, JOURNAL_READ_SIZE / 64, offset + scratch->length);
         if (got < 0) {
             error_errno(error, "cannot read " JOURNAL_NAME);
             return NULL;
@@ -251,16 +221,14 @@ static void find_kinds(struct journal *journal, struct schema *schema, bool *unt
     size_t length, batch;
     int64_t seq;
     const char *line;
-    while ((line = fetch_line(journal, offset, &length, &end)) &&
+    while ((line = journal_fetch_line(journal, offset, &length, &end)) &&
            line_check(line, length, &seq, &batch) &&
            line_tell_kinds(line, length, schema, untold) > 0)
         offset += length + 1;
 }
 
-/* The first line's features are all lines' features, whatever was meant to be before it came. The
- * lines behind it begin at `next`. */
-static bool take_schema(struct journal *journal, const char *line, size_t length, uint64_t next,
-                        struct error *error)
+bool journal_take_schema(struct journal *journal, const char *line, size_t length, uint64_t next,
+                         struct error *error)
 {
     bool untold[SCHEMA_FEATURES_MAX] = {false};
     struct schema *schema = line_schema(line, length, untold, error);
@@ -279,7 +247,8 @@ static bool visit_line(struct journal *journal, const char *line, size_t length,
                        journal_visitor *visit, void *context, struct error *error)
 {
     struct journal_event event = {.offset = offset};
-    if (journal->end.seq == 0 && !take_schema(journal, line, length, offset + length + 1, error))
+    if (journal->end.seq == 0 &&
+        !journal_take_schema(journal, line, length, offset + length + 1, error))
         return false;
     if (!line_read(&journal->layout, line, length, &event))
         return error_set(error, ERROR_DAMAGED,
@@ -312,7 +281,7 @@ static bool visit_batch(struct journal *journal, struct batch_scan *scan, journa
     return true;
 }
 
-static void end_scan(struct batch_scan *scan)
+void journal_end_scan(struct batch_scan *scan)
 {
     buffer_free(&scan->text);
     *scan = (struct batch_scan){.start = 0};
@@ -333,13 +302,7 @@ bool journal_settle(struct journal *journal)
     return !journal->uncut || cut_tail(journal, &ignored);
 }
 
-struct line {
-    const char *text;
-    size_t length; /* without its newline */
-    bool ended;    /* it has one; otherwise the text read so far ends here */
-};
-
-static struct line line_at(const struct batch_scan *scan, size_t at)
+struct line journal_line_at(const struct batch_scan *scan, size_t at)
 {
     size_t left = scan->text.length - at;
     const char *text = left ? scan->text.data + at : "", *newline = memchr(text, '\n', left);
@@ -363,9 +326,9 @@ static enum scan_result scan_batch(struct journal *journal, struct batch_scan *s
                                    struct error *error)
 {
     while (!scan->complete) {
-        struct line line = line_at(scan, scan->start + scan->checked);
+        struct line line = journal_line_at(scan, scan->start + scan->checked);
         if (!line.ended) {
-            long got = read_more(journal, scan, error);
+            long got = journal_read_more(journal, scan, error);
             if (got > 0)
                 continue;
             return got < 0 ? SCAN_ERROR : SCAN_END;
@@ -398,7 +361,7 @@ static bool has_hole(struct line line)
 static bool is_followed(const struct journal *journal, const struct batch_scan *scan, size_t at)
 {
     while (at < scan->text.length) {
-        struct line line = line_at(scan, at);
+        struct line line = journal_line_at(scan, at);
         int64_t seq;
         size_t batch;
         at += line.length + 1;
@@ -415,7 +378,7 @@ static bool is_torn(struct journal *journal, struct batch_scan *scan, struct err
 {
     int64_t seq;
     size_t batch;
-    struct line line = line_at(scan, scan->start + scan->checked);
+    struct line line = journal_line_at(scan, scan->start + scan->checked);
     if (line.length == 0 && !line.ended)
         return true;
     if (!line.ended)
@@ -424,7 +387,7 @@ static bool is_torn(struct journal *journal, struct batch_scan *scan, struct err
     if (!has_hole(line))
         return damaged(journal, scan, error);
     long got;
-    while ((got = read_more(journal, scan, error)) > 0)
+    while ((got = journal_read_more(journal, scan, error)) > 0)
         ;
     return got == 0 && (!is_followed(journal, scan, scan->start + scan->checked) ||
                         damaged(journal, scan, error));
@@ -447,30 +410,25 @@ static bool settle_tail(struct journal *journal, struct batch_scan *scan, int64_
     return cut_tail(journal, error);
 }
 
-/* Whether the file reaches to the position, which it did once. */
-static bool check_size(struct journal_position position, uint64_t size, struct error *error)
-{
-    return size >= position.offset ||
-           error_set(error, ERROR_DAMAGED,
-                     JOURNAL_NAME ": has %llu bytes, but its first %lld events took %llu; "
-                                  "restore the file from a copy",
-                     (unsigned long long)size, (long long)position.seq,
-                     (unsigned long long)position.offset);
-}
-
-static bool file_size(const struct journal *journal, uint64_t *size, struct error *error)
+bool journal_size(const struct journal *journal, struct journal_position position, uint64_t *size,
+                  struct error *error)
 {
     struct stat status;
     if (fstat(journal->fd, &status) != 0)
         return error_errno(error, "cannot look at " JOURNAL_NAME);
     *size = (uint64_t)status.st_size;
-    return true;
+    return *size >= position.offset ||
+           error_set(error, ERROR_DAMAGED,
+                     JOURNAL_NAME ": has %llu bytes, but its first %lld events took %llu; "
+                                  "restore the file from a copy",
+                     (unsigned long long)*size, (long long)position.seq,
+                     (unsigned long long)position.offset);
 }
 
 bool journal_left(const struct journal *journal, uint64_t *bytes, struct error *error)
 {
-    uint64_t size;
-    if (!file_size(journal, &size, error) || !check_size(journal->end, size, error))
+    uint64_t size = 0;
+    if (!journal_size(journal, journal->end, &size, error))
         return false;
     *bytes = size - journal->end.offset;
     return true;
@@ -488,12 +446,12 @@ bool journal_replay(struct journal *journal, int64_t known, journal_visitor *vis
         return true;
     struct batch_scan scan = {0};
     enum scan_result result;
-    end_scan(&journal->scan); /* it may have read what was not there to stay */
+    journal_end_scan(&journal->scan); /* it may have read what was not there to stay */
     bool ok = true;
     while (ok && (result = scan_batch(journal, &scan, error)) == SCAN_BATCH)
         ok = visit_batch(journal, &scan, visit, context, error);
     ok = ok && result == SCAN_END && settle_tail(journal, &scan, known, error);
-    end_scan(&scan);
+    journal_end_scan(&scan);
     return ok;
 }
 
@@ -523,174 +481,9 @@ bool journal_visit(struct journal *journal, struct journal_position until, journ
             ok = false;
         }
     if (ok || error->kind != ERROR_BEHIND)
-        end_scan(scan);
+        journal_end_scan(scan);
     else
         pause_scan(journal, until);
-    return ok;
-}
-
-/* The end of the first batch that ends with a line that begins behind byte `from`, or where there
- * is none before `until` that. */
-static bool next_end(struct journal *journal, uint64_t from, struct journal_position until,
-                     struct journal_position *end, struct error *error)
-{
-    struct batch_scan scan = {0};
-    size_t at = 0, batch = 0;
-    bool ok = true;
-    *end = until;
-    journal->end.offset = from; /* where the scan reads */
-    while (ok && from + at < until.offset) {
-        struct line line = line_at(&scan, at);
-        if (!line.ended) {
-            long got = read_more(journal, &scan, error);
-            if (got > 0)
-                continue;
-            ok = got == 0; /* whoever reads on is told */
-            break;
-        }
-        at += line.length + 1;
-        int64_t seq; /* what is left of a line that began before is none, by its checksum */
-        if (line_check(line.text, line.length, &seq, &batch) && batch > 0) {
-            *end = (struct journal_position){.offset = from + at, .seq = seq};
-            break;
-        }
-    }
-    buffer_free(&scan.text);
-    return ok;
-}
-
-/* By halves: the numbers grow with the offsets. */
-static bool find_end(struct journal *journal, struct journal_position until, int64_t seq,
-                     struct journal_position *found, struct error *error)
-{
-    struct journal_position end;
-    uint64_t high = until.offset;
-    *found = (struct journal_position){0};
-    while (high > found->offset + READ_SIZE) {
-        uint64_t middle = found->offset + (high - found->offset) / 2;
-        if (!next_end(journal, middle, until, &end, error))
-            return false;
-        if (end.seq <= seq && end.offset < high)
-            *found = end;
-        else
-            high = middle;
-    }
-    return true;
-}
-
-/* Reads the file from `from` to `to` into scratch. */
-static bool read_part(struct journal *journal, uint64_t from, uint64_t to, struct error *error)
-{
-    struct buffer *scratch = &journal->scratch;
-    buffer_clear(scratch);
-    char *room = buffer_reserve(scratch, (size_t)(to - from));
-    if (!room)
-        return error_memory(error);
-    while (from + scratch->length < to) {
-        long got = read_at(journal->fd, room + scratch->length,
-                           (size_t)(to - from) - scratch->length, from + scratch->length);
-        if (got < 0)
-            return error_errno(error, "cannot read " JOURNAL_NAME);
-        if (got == 0)
-            break;
-        scratch->length += (size_t)got;
-    }
-    return true;
-}
-
-/* The end of the last batch all of whose lines are whole in this part of the file, which begins at
- * `from`. False: there is none. */
-static bool last_batch(const struct buffer *part, uint64_t from, struct journal_position *last)
-{
-    struct batch_scan scan = {.text = *part};
-    struct line line;
-    size_t batch, whole = 0;
-    bool found = false;
-    for (size_t at = 0; (line = line_at(&scan, at)).ended;) {
-        int64_t seq;
-        at += line.length + 1;
-        whole = line_check(line.text, line.length, &seq, &batch) ? whole + 1 : 0;
-        if (whole == 0 || batch == 0)
-            continue;
-        if (batch <= whole) {
-            *last = (struct journal_position){.offset = from + at, .seq = seq};
-            found = true;
-        }
-        whole = 0;
-    }
-    return found;
-}
-
-bool journal_last(struct journal *journal, struct journal_position *last, struct error *error)
-{
-    uint64_t size, left = 0;
-    *last = journal->end;
-    if (!journal_left(journal, &left, error))
-        return false;
-    size = journal->end.offset + left;
-    for (uint64_t part = READ_SIZE; left > 0 && part <= TAIL_MAX; part *= 2) {
-        uint64_t from = size - (part < left ? part : left);
-        if (!read_part(journal, from, size, error))
-            return false;
-        if (last_batch(&journal->scratch, from, last) || from == journal->end.offset)
-            break;
-    }
-    return true;
-}
-
-/* The last line before `end`, which is the end of a line, without its newline. */
-static bool line_before(struct journal *journal, uint64_t end, struct line *line,
-                        struct error *error)
-{
-    const struct buffer *scratch = &journal->scratch;
-    for (uint64_t part = READ_SIZE / 64;; part *= 2) {
-        uint64_t from = part < end ? end - part : 0;
-        if (!read_part(journal, from, end, error))
-            return false;
-        size_t length = scratch->length > 0 ? scratch->length - 1 : 0;
-        const char *before = memrchr(scratch->data, '\n', length);
-        const char *text = before ? before + 1 : scratch->data;
-        *line = (struct line){text, (size_t)(scratch->data + length - text),
-                              scratch->length == end - from && scratch->data[length] == '\n'};
-        if (before || from == 0 || part >= TAIL_MAX)
-            return true;
-    }
-}
-
-bool journal_check(struct journal *journal, struct journal_position position, struct error *error)
-{
-    struct line line;
-    int64_t seq;
-    uint64_t size = 0;
-    size_t batch;
-    if (position.seq == 0)
-        return true;
-    if (!file_size(journal, &size, error) || !check_size(position, size, error) ||
-        !line_before(journal, position.offset, &line, error))
-        return false;
-    if (line.ended && line_check(line.text, line.length, &seq, &batch) && batch > 0 &&
-        seq == position.seq)
-        return true;
-    return error_set(error, ERROR_DAMAGED,
-                     JOURNAL_NAME
-                     ":%lld: the line is not what was written when its event was stored (another "
-                     "journal, or damage); put the right file back",
-                     (long long)position.seq);
-}
-
-bool journal_seek(struct journal *journal, struct journal_position until, int64_t seq,
-                  struct error *error)
-{
-    struct journal_position found;
-    uint64_t size = 0;
-    size_t length;
-    end_scan(&journal->scan);
-    if (!file_size(journal, &size, error) || !check_size(until, size, error) ||
-        !find_end(journal, until, seq, &found, error))
-        return false;
-    const char *first = fetch_line(journal, 0, &length, error);
-    bool ok = first && take_schema(journal, first, length, length + 1, error);
-    journal->end = ok ? found : (struct journal_position){0};
     return ok;
 }
 
@@ -798,7 +591,7 @@ bool journal_read(struct journal *journal, uint64_t offset, struct journal_event
     bool open = offset >= journal->end.offset;
     const char *line =
         open ? copy_open_line(journal, (size_t)(offset - journal->end.offset), &length, error)
-             : fetch_line(journal, offset, &length, error);
+             : journal_fetch_line(journal, offset, &length, error);
     if (!line)
         return false;
     event->offset = offset;

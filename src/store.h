@@ -130,8 +130,9 @@ const struct model *store_model(const struct store *store);
  * written to models/ and durable. An online update keeps version and time of the current model. */
 bool store_publish_build(struct store *store, struct model *model, struct error *error);
 bool store_publish_update(struct store *store, struct model *model, struct error *error);
-/* Makes the newest version in models/ the current model when model.json is missing or damaged.
- * ERROR_ABSENT: none has ever been built here. */
+/* Makes the newest version in models/ the current model when model.json is missing or damaged. On
+ * files store_lock has done so when it first looked. ERROR_ABSENT: none has ever been built here.
+ */
 bool store_restore_model(struct store *store, struct error *error);
 
 /* Writes the moments and the id index to their files, so that the next start need not replay. */
