@@ -30,6 +30,15 @@ static void write_forgetting(const struct folds *folds, struct buffer *out)
     buffer_puts(out, "]");
 }
 
+static void write_live(const struct snapshot *snapshot, struct buffer *out)
+{
+    if (snapshot->judged == 0)
+        return;
+    buffer_printf(out, ",\"judged\":%lld,\"live\":{", (long long)snapshot->judged);
+    live_write_state(&snapshot->live, out);
+    buffer_puts(out, "}");
+}
+
 static void write_header(const struct snapshot *snapshot, struct buffer *out)
 {
     buffer_printf(out, "{\"trendline_moments\":%d,\"rows\":%lld,\"offset\":%llu,\"seq\":%lld",
@@ -41,6 +50,7 @@ static void write_header(const struct snapshot *snapshot, struct buffer *out)
     buffer_puts(out, ",\"source\":");
     json_write_string(out, snapshot->source, strlen(snapshot->source));
     write_forgetting(snapshot->folds, out);
+    write_live(snapshot, out);
     buffer_puts(out, ",\"features\":");
     schema_write(snapshot->schema, out);
     levels_write(snapshot->schema, snapshot->folds->encoding, "", out);
@@ -112,6 +122,15 @@ static bool read_forgetting(struct folds *folds, const struct json *header)
     return !item;
 }
 
+static bool read_live(struct snapshot *snapshot, const struct json *header, struct error *error)
+{
+    const struct json *live = json_get_kind(header, "live", JSON_OBJECT);
+    return !live ||
+           (json_get_count(header, "judged", &snapshot->judged) &&
+            live_parse(&snapshot->live, live)) ||
+           error_set(error, ERROR_DAMAGED, "the header does not say how events were predicted");
+}
+
 static bool read_header(struct snapshot *snapshot, const struct json *header, struct error *error)
 {
     int64_t format, rows, offset, seq;
@@ -141,8 +160,9 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
     snapshot->folds->reach = reach_parse(header, encoding_numbers(snapshot->folds->encoding));
     if (!snapshot->folds->reach)
         return error_memory(error);
-    return read_forgetting(snapshot->folds, header) ||
-           error_set(error, ERROR_DAMAGED, "the header does not say how rows are forgotten");
+    return (read_forgetting(snapshot->folds, header) ||
+            error_set(error, ERROR_DAMAGED, "the header does not say how rows are forgotten")) &&
+           read_live(snapshot, header, error);
 }
 
 /* The rest of the header, which is about the terms. */

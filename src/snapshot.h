@@ -10,6 +10,7 @@
 #include "error.h"
 #include "folds.h"
 #include "journal.h"
+#include "live.h"
 #include "schema.h"
 
 #include <stdbool.h>
@@ -17,13 +18,15 @@
 #define SNAPSHOT_EVENTS "events.moments"
 #define SNAPSHOT_TRAIN  "train.moments"
 
-enum { SNAPSHOT_SOURCE_MAX = 128 };
+enum { SNAPSHOT_SOURCE_MAX = 128, SNAPSHOT_FINGERPRINT_MAX = 33 };
 
 struct snapshot {
-    struct schema *schema;            /* owned */
-    struct folds *folds;              /* owned */
-    struct journal_position position; /* events: what the sums cover; train: all zero */
-    char fingerprint[33];             /* train: of the file's content; events: "" */
+    struct schema *schema;                      /* owned */
+    struct folds *folds;                        /* owned */
+    struct journal_position position;           /* events: what the sums cover; train: all zero */
+    int64_t judged;                             /* events: up to which one `live` is; 0: none */
+    struct live live;                           /* how well they were predicted */
+    char fingerprint[SNAPSHOT_FINGERPRINT_MAX]; /* train: of the file's content; events: "" */
     char source[SNAPSHOT_SOURCE_MAX]; /* train: device, inode, size and times of the file, so that
                                          an unchanged one need not be read again */
 };

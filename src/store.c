@@ -220,14 +220,38 @@ bool store_reserve_accepted(struct store *store, const double *row)
     return folds_reserve_accepted(store->events, row, row[store->events->features + 1]);
 }
 
+static void take_live(struct store *store, const struct live *live, int64_t judged)
+{
+    if (judged < store->judged)
+        return;
+    store->live = *live;
+    store->judged = judged;
+}
+
 /* Others may have judged more events than this process: who publishes a model says so with it. */
 static void follow_live(struct store *store)
 {
     const struct model *model = store_model(store);
-    if (model && model->events >= store->judged) {
-        store->live = model->live;
-        store->judged = model->events;
-    }
+    if (model)
+        take_live(store, &model->live, model->events);
+}
+
+void store_take_sums(struct store *store, struct snapshot *snapshot)
+{
+    store_free_sums(store);
+    store->events = snapshot->folds;
+    store->learnt = snapshot->position.seq;
+    take_live(store, &snapshot->live, snapshot->judged);
+    snapshot->folds = NULL;
+}
+
+struct snapshot store_sums(const struct store *store)
+{
+    return (struct snapshot){.schema = (struct schema *)store_event_schema(store),
+                             .folds = store->events,
+                             .position.seq = store->learnt,
+                             .judged = store->judged,
+                             .live = store->live};
 }
 
 void store_stamp(struct store *store, struct model *model)
@@ -316,6 +340,7 @@ void store_free_sums(struct store *store)
     window_free(store->window);
     store->events = NULL;
     store->window = NULL;
+    store->has_left = false;
 }
 
 void store_free_shared(struct store *store)

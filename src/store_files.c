@@ -453,9 +453,8 @@ bool files_snapshot(struct store *base, struct error *error)
     struct journal_position position = journal_position(store->journal);
     if (position.seq == store->snapshot_at)
         return true;
-    struct snapshot snapshot = {.schema = (struct schema *)journal_schema(store->journal),
-                                .folds = store->base.events,
-                                .position = position};
+    struct snapshot snapshot = store_sums(base);
+    snapshot.position = position;
     /* ids first: a snapshot must never be ahead of the ids that its events brought */
     if (!ids_flush(store->ids, position, error))
         return false;

@@ -102,9 +102,7 @@ static bool begin_reading(struct files *store, struct snapshot *snapshot,
     store->ids_known = known.seq;
     if (!snapshot->schema)
         return !store_forgets(&store->base) || skip_forgotten(store, known.seq, error);
-    store->base.events = snapshot->folds;
-    store->base.learnt = sums.seq;
-    snapshot->folds = NULL;
+    store_take_sums(&store->base, snapshot);
     struct journal_position from = known.seq < sums.seq ? known : sums;
     store->snapshot_at = from.seq;
     return from.seq == 0 || journal_resume(store->journal, from, snapshot->schema, error);

@@ -79,6 +79,10 @@ bool store_is_behind(const char *what, int64_t known, int64_t all, struct error 
 /* Empty sums for events of these features. */
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error);
 void store_free_sums(struct store *store); /* none, again */
+/* What others, and a later start, may take instead of learning the same events: to be written, not
+ * to be freed. And taken, out of the snapshot. */
+struct snapshot store_sums(const struct store *store);
+void store_take_sums(struct store *store, struct snapshot *snapshot);
 /* Sees how well the current model predicts the next event's row, which must have been reserved,
  * unless whoever published the model has done so; and adds it to the events' sums. */
 void store_learn(struct store *store, const double *row, int64_t seq);

@@ -61,13 +61,12 @@ bool replica_ask(struct replica *store, const char *statement, int count, const 
 void replica_forget(struct replica *store)
 {
     schema_free(store->schema);
-    folds_free(store->base.events);
+    store_free_sums(&store->base);
     term_maps_free(store->base.maps);
     store->base.maps = NULL;
     buffer_clear(&store->positions);
     buffer_clear(&store->texts);
     store->schema = NULL;
-    store->base.events = NULL;
     store->base.learnt = store->snapshot_at = 0;
     store->loaded = false;
 }
@@ -227,12 +226,12 @@ static bool add_version(struct replica *store, const struct model *model, bool *
     return ok;
 }
 
-/* Fills `model` with what is known now. */
-static bool rebuild(struct replica *store, struct model *model, struct error *error)
+/* Moves `model` by what has been learnt since it was chosen. */
+static bool move_on(struct replica *store, struct model *model, struct error *error)
 {
     struct folds_set rows;
     struct model *fresh = store_rows(&store->base, &rows, error)
-                              ? model_choose(store_schema(&store->base), &rows, error)
+                              ? model_like(model, store_schema(&store->base), &rows, error)
                               : NULL;
     if (!fresh)
         return false;
@@ -243,14 +242,14 @@ static bool rebuild(struct replica *store, struct model *model, struct error *er
     return true;
 }
 
-/* When another replica's build came first, this one begins anew behind it: a later version never
- * knows less. */
+/* When another replica's build came first, this one goes behind it: a later version never knows
+ * less. */
 static bool postgres_publish_build(struct store *base, struct model *model, struct error *error)
 {
     struct replica *store = (struct replica *)base;
     bool taken = true;
     for (int tries = 0; taken && tries < BUILD_TRIES; tries++) {
-        if (tries > 0 && !(replica_learn_news(store, error) && rebuild(store, model, error)))
+        if (tries > 0 && !(replica_learn_news(store, error) && move_on(store, model, error)))
             return false;
         model->version = store->version + 1;
         store_stamp(base, model);
