@@ -57,6 +57,7 @@ static void files_close(struct store *base)
     watch_close(&store->events_watch);
     watch_close(&store->train_watch);
     watch_close(&store->terms_watch);
+    files_unload(store);
     buffer_free(&store->batch_rows);
     buffer_free(&store->outcomes);
     store_free_shared(base);

@@ -21,6 +21,8 @@ struct files {
     int64_t stored;      /* the last event that anything else than the journal has told of */
     int64_t snapshot_at; /* the last event of the newest snapshot, and of the ids' file */
     struct watch events_watch, train_watch, terms_watch;
+    struct snapshot kept; /* of the events, until files_open takes it; empty: there is none */
+    bool loaded;          /* it has been looked for */
 
     /* reading without the lock */
     struct journal_position target; /* all zero, or up to there: is stored, and not read yet */
@@ -49,6 +51,10 @@ bool files_load_maps(struct store *base, const struct schema *schema, struct ter
 
 /* ---- store_files_open.c */
 
+/* Reads the snapshot of the events, which may take a while and does not want the lock; files_open
+ * does it if it has not been done. */
+bool files_load(struct files *store, struct error *error);
+void files_unload(struct files *store);
 /* Opens journal and ids, with the sums as the snapshot has them, and moves the journal to where the
  * first event is that is missing in either. Wants the lock. */
 bool files_open(struct files *store, struct error *error);

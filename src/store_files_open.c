@@ -108,6 +108,14 @@ static bool begin_reading(struct files *store, struct snapshot *snapshot,
     return from.seq == 0 || journal_resume(store->journal, from, snapshot->schema, error);
 }
 
+bool files_load(struct files *store, struct error *error)
+{
+    struct store *base = &store->base;
+    store->loaded = (base->maps || files_load_maps(base, NULL, &base->maps, error)) &&
+                    load_events(store, &store->kept, error);
+    return store->loaded;
+}
+
 static bool open_all(struct files *store, struct snapshot *snapshot, struct error *error)
 {
     struct store *base = &store->base;
@@ -117,7 +125,7 @@ static bool open_all(struct files *store, struct snapshot *snapshot, struct erro
     /* what was built serves, also while the journal is read */
     if (!model_file_refresh(&base->model, &none))
         files_restore_model(base, &none);
-    if (!files_load_maps(base, NULL, &base->maps, error) || !load_events(store, snapshot, error) ||
+    if ((!store->loaded && !files_load(store, error)) ||
         !open_journal(store, snapshot, had_ids, error) || !open_ids(store, had_ids, &known, error))
         return false;
     int64_t sums = snapshot->position.seq;
@@ -131,12 +139,17 @@ static bool open_all(struct files *store, struct snapshot *snapshot, struct erro
 
 bool files_open(struct files *store, struct error *error)
 {
-    struct snapshot snapshot = {0};
-    bool ok = open_all(store, &snapshot, error);
-    snapshot_free(&snapshot);
+    bool ok = open_all(store, &store->kept, error);
     if (!ok)
         files_close_all(store);
+    files_unload(store);
     return ok;
+}
+
+void files_unload(struct files *store)
+{
+    snapshot_free(&store->kept);
+    store->loaded = false;
 }
 
 void files_close_all(struct files *store)

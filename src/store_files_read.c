@@ -156,6 +156,14 @@ static bool open_what_is_there(struct files *store, struct error *error)
     return store->journal || files_open(store, error);
 }
 
+/* Whether to open all again is quicker than to read on: there is a newer snapshot, or no event that
+ * was learnt matters any more. */
+static bool is_overtaken(struct files *store)
+{
+    return has_newer_snapshot(store) ||
+           store_forgotten(&store->base, store->target.seq) > store->base.learnt;
+}
+
 /* Sets the target where much is to be read before. It must become less each time: what others store
  * as fast as it is read here is read under the lock. */
 static bool look_ahead(struct files *store, struct error *error)
@@ -164,14 +172,15 @@ static bool look_ahead(struct files *store, struct error *error)
     store->target = (struct journal_position){0};
     if (!open_what_is_there(store, error) || !journal_left(store->journal, &store->left, error))
         return false;
-    if (store->left > FAR && has_newer_snapshot(store)) {
-        files_close_all(store);
-        if (!files_open(store, error) || !journal_left(store->journal, &store->left, error))
-            return false;
+    if (store->left <= NEAR || store->left >= before) {
+        store->left = UINT64_MAX;
+        return true;
     }
-    if (store->left > NEAR && store->left < before)
-        return journal_last(store->journal, &store->target, error);
-    store->left = UINT64_MAX;
+    if (!journal_last(store->journal, &store->target, error))
+        return false;
+    files_behind(store, error);
+    if (store->left > FAR && is_overtaken(store))
+        files_close_all(store);
     return true;
 }
 
@@ -181,17 +190,17 @@ enum lock_result files_lock(struct store *base, struct error *error)
     enum lock_result result = LOCK_HELD;
     if (base->lock.held)
         return LOCK_HELD;
+    if (!store->journal && !store->loaded && !files_load(store, error))
+        return LOCK_ERROR;
     if (is_behind(store))
         result = read_on(store, error);
     if (result != LOCK_HELD || (result = take_lock(store, error)) != LOCK_HELD)
         return result;
     bool ok = look_ahead(store, error);
-    if (ok && !is_behind(store)) {
+    if (ok && store->journal && !is_behind(store)) {
         recovery_release(&store->recovery);
         return LOCK_HELD;
     }
-    if (ok)
-        files_behind(store, error);
     release_lock(store);
     return ok ? LOCK_WAIT : LOCK_ERROR;
 }
