@@ -1,17 +1,14 @@
 #include "serve.h"
 
 #include "access.h"
-#include "ids.h"
 #include "launch.h"
 #include "sandbox.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { OPEN_FILES_WANTED = 16384 };
@@ -53,31 +50,6 @@ static void warn_without_seccomp(void)
     if (!sandbox_has_seccomp())
         fprintf(stderr, "trendline: warning: this kernel has no seccomp: the binaries run without "
                         "their filter of system calls\n");
-}
-
-/* `trendline prepare` as the owner of DATA_DIR, in a process of its own, which takes with it what
- * memory the learning took. Returns its exit code. */
-static int prepare(const struct launch *launch)
-{
-    pid_t child = fork();
-    if (child == 0) {
-        struct error error;
-        access_hide();
-        owner_renounce();
-        if (!owner_become(&launch->owner, &error))
-            _exit(fail(&error));
-        execl(launch->executable, "trendline", "prepare", (char *)NULL);
-        fprintf(stderr, "trendline: cannot run %s: %s\n", launch->executable, strerror(errno));
-        _exit(1);
-    }
-    int status;
-    if (child < 0 || waitpid(child, &status, 0) < 0) {
-        fprintf(stderr, "trendline: cannot start a process: %s\n", strerror(errno));
-        return 1;
-    }
-    if (WIFSIGNALED(status))
-        fprintf(stderr, "trendline: preparing the data was ended by signal %d\n", WTERMSIG(status));
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 static void raise_open_files(struct launch *launch)
@@ -126,10 +98,8 @@ int serve(const struct config *config)
     warn_without_volume(&launch.config);
     access_warn(&access);
     warn_without_seccomp();
-    int code = prepare(&launch);
-    if (code == IDS_EXIT_DAMAGED) /* it has removed the damaged index, and can now make it again */
-        code = prepare(&launch);
-    if (code != 0)
+    int code = launch_prepare(&launch);
+    if (code != LAUNCH_GO_ON)
         return code;
     raise_open_files(&launch);
     if (!launch_make_run_directory(&launch, &error))
