@@ -68,7 +68,7 @@ void replica_forget(struct replica *store)
     buffer_clear(&store->texts);
     store->schema = NULL;
     store->base.learnt = store->snapshot_at = 0;
-    store->loaded = false;
+    store->loaded = store->read = false;
 }
 
 /* ------------------------------------------------------------------ a new connection */
@@ -264,7 +264,7 @@ static bool postgres_publish_build(struct store *base, struct model *model, stru
 }
 
 static const struct store_methods methods = {.close = postgres_close,
-                                             .lock = store_take_lock,
+                                             .lock = postgres_lock,
                                              .unlock = postgres_unlock,
                                              .catch_up = postgres_catch_up,
                                              .events = postgres_events,

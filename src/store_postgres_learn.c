@@ -1,5 +1,6 @@
 /* The store on PostgreSQL: learning what was stored by anyone, from each writer's last position on.
  */
+#include "clock.h"
 #include "json.h"
 #include "number.h"
 #include "store_postgres_sql.h"
@@ -203,6 +204,8 @@ bool replica_learn_tail(struct replica *store, struct position head, struct erro
             return false;
         if (*number == before)
             return damaged(head.writer, before + 1, error);
+        if (*number < head.number && store->pause_at > 0 && clock_ms() >= store->pause_at)
+            return store_is_behind("the database", store->base.learnt, store->all, error);
     }
     return true;
 }
@@ -305,6 +308,9 @@ static bool learn_tails(struct replica *store, const struct buffer *heads, struc
 {
     const struct position *head = (const struct position *)heads->data;
     size_t count = heads->length / sizeof *head;
+    store->all = 0;
+    for (size_t i = 0; i < count; i++)
+        store->all += head[i].number;
     for (size_t i = 0; i < count; i++)
         if (!replica_learn_tail(store, head[i], error))
             return false;
@@ -395,6 +401,23 @@ bool replica_learn_news(struct replica *store, struct error *error)
               refresh_model(store, version, error);
     buffer_free(&heads);
     return ok;
+}
+
+/* What is stored is read for the first time piece by piece, so that the lock is never held for
+ * long. */
+enum lock_result postgres_lock(struct store *base, struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    enum lock_result result = store_take_lock(base, error);
+    if (result != LOCK_HELD || store->read)
+        return result;
+    store->pause_at = clock_ms() + STORE_SLICE_MS;
+    store->read = postgres_catch_up(base, error);
+    store->pause_at = 0;
+    if (store->read)
+        return LOCK_HELD;
+    lock_release(&base->lock);
+    return error->kind == ERROR_BEHIND ? LOCK_WAIT : LOCK_ERROR;
 }
 
 bool postgres_catch_up(struct store *base, struct error *error)

@@ -31,6 +31,9 @@ struct replica {
 
     /* what is learnt */
     bool loaded;           /* since the start, or since the database turned out to be another */
+    bool read;             /* and all that was stored then has been learnt */
+    int64_t all;           /* how many events the database had when it was looked last */
+    int64_t pause_at;      /* when to pause in reading them, by clock_ms; 0: never */
     struct schema *schema; /* of the events; NULL while there are none */
     int64_t snapshot_at;
     struct buffer positions;        /* struct position */
@@ -70,6 +73,7 @@ bool replica_learn_tail(struct replica *store, struct position head, struct erro
 /* Learns everything: events, train file, model. */
 bool replica_learn_news(struct replica *store, struct error *error);
 
+enum lock_result postgres_lock(struct store *base, struct error *error);
 bool postgres_catch_up(struct store *base, struct error *error);
 bool postgres_snapshot(struct store *base, struct error *error);
 bool postgres_visit(struct store *base, store_visitor *visit, void *context, struct error *error);
