@@ -86,9 +86,8 @@ static void check_whole(struct store *store, const char *what)
 
 static void test_pieces(void)
 {
-    static const char *const lost[][2] = {{SNAPSHOT_EVENTS, SNAPSHOT_EVENTS},
-                                          {"ids.mdb", "ids.mdb"},
-                                          {SNAPSHOT_EVENTS, "ids.mdb"}};
+    static const char *const lost[][2] = {
+        {SNAPSHOT_EVENTS, SNAPSHOT_EVENTS}, {"ids.mdb", "ids.mdb"}, {SNAPSHOT_EVENTS, "ids.mdb"}};
     for (int i = 0; i < 3; i++) {
         remove(lost[i][0]);
         remove(lost[i][1]);
