@@ -184,7 +184,7 @@ test_renamed() {
     answer /action -d '{"_id":"x","a":1,"target":1}' >/dev/null
     mv "$DATA/actions.jsonl" "$DATA/rotated.jsonl"
     refuses "a journal renamed under the service" 503 renamed /action -d '{"_id":"y","a":2,"target":1}'
-    refuses "a build" 503 renamed /build -X POST
+    refuses "a build" 503 actions.jsonl /build -X POST
     action=$(pids_of action)
     kill -9 "$action"
     wait_until 10 is_gone "$action"
