@@ -14,24 +14,40 @@ static bool restore_model(struct store *store, bool *built, struct error *error)
     return *built || error->kind == ERROR_ABSENT;
 }
 
-static bool prepare_store(struct store *store, const struct config *config, struct error *error)
+/* Others may be served by now: what takes long is done without the lock. */
+static bool read_train(struct store *store, const struct config *config, enum train_news *news,
+                       struct error *error)
 {
     struct snapshot train;
+    store_unlock(store);
+    if (!learn_read_train(store, config, &train, news, error))
+        return false;
+    if (store_wait(store, error))
+        return learn_take_train(store, config, &train, *news, error);
+    snapshot_free(&train);
+    return false;
+}
+
+static bool build_model(struct store *store, struct error *error)
+{
+    struct chosen chosen = {0};
+    if (!store_begin_terms(store, error))
+        return false;
+    store_unlock(store);
+    bool ok = learn_choose(store, &chosen, error) && store_wait(store, error) &&
+              learn_publish(store, &chosen, error) && store_snapshot(store, error);
+    learn_drop(&chosen);
+    return ok;
+}
+
+static bool prepare_store(struct store *store, const struct config *config, struct error *error)
+{
     enum train_news news;
     bool built;
-    if (!store_wait(store, error))
-        return false;
-    store_unlock(store); /* the train file may take long, and others write meanwhile */
-    if (!learn_read_train(store, config, &train, &news, error))
-        return false;
-    if (!store_wait(store, error)) {
-        snapshot_free(&train);
-        return false;
-    }
-    if (!learn_take_train(store, config, &train, news, error))
+    if (!store_wait(store, error) || !read_train(store, config, &news, error))
         return false;
     if (news == TRAIN_NEW)
-        return learn_build(store, error) && store_snapshot(store, error);
+        return build_model(store, error);
     if (!restore_model(store, &built, error))
         return false;
     if (built && !learn_update(store, config, error))
