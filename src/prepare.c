@@ -19,6 +19,7 @@ static bool read_train(struct store *store, const struct config *config, enum tr
                        struct error *error)
 {
     struct snapshot train;
+    store_start(store, "learning the train file");
     store_unlock(store);
     if (!learn_read_train(store, config, &train, news, error))
         return false;

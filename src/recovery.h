@@ -1,5 +1,6 @@
 /* Recovery: of the processes on one directory that know little of what is stored, one reads it, and
- * keeps on the disk what it makes of it; the others wait for that, and tell how far it is.
+ * keeps on the disk what it makes of it; the others wait for that, and tell how far it is. And
+ * while nothing is stored they wait for the start, which learns the train file.
  *
  * A flock on `lock.recovery`, which a killed process gives up, whose content is one sentence. It is
  * about work that need not be done twice, and about nothing else: `lock` (lock.h) is what guards

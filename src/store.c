@@ -70,6 +70,12 @@ bool store_wait(struct store *store, struct error *error)
     return false;
 }
 
+void store_start(struct store *store, const char *sentence)
+{
+    if (store->methods->start)
+        store->methods->start(store, sentence);
+}
+
 bool store_unlock(struct store *store)
 {
     return store->methods->unlock(store);

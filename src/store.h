@@ -43,6 +43,11 @@ bool store_wait(struct store *store, struct error *error);
  * come back in some milliseconds, or nobody else can ever write. */
 bool store_unlock(struct store *store);
 
+/* For a start, beside which others may be served already: from now on until this store is closed
+ * they do not store the first event, nor build, and say what they wait for. Where there are events
+ * it makes no difference. */
+void store_start(struct store *store, const char *sentence);
+
 /* Learns what has been written since: the journal's new events, a new train file's sums, a new
  * model. An incomplete last batch in the journal is cut. After ERROR_DAMAGED nothing may be
  * written. ERROR_BEHIND: terms have begun meanwhile that want more events to be read again than

@@ -473,6 +473,7 @@ bool files_snapshot(struct store *base, struct error *error)
 static const struct store_methods methods = {.close = files_close,
                                              .lock = files_lock,
                                              .unlock = files_unlock,
+                                             .start = files_start,
                                              .catch_up = files_catch_up,
                                              .events = files_events,
                                              .event_schema = files_event_schema,

@@ -32,6 +32,7 @@ struct files {
     size_t ids_tried;               /* how many ids were in memory when keeping them failed last */
     bool keeps;                     /* it is time to keep */
     struct recovery recovery;
+    bool starts; /* it is held until the end: see store_start */
 
     struct buffer batch_rows; /* doubles: the open batch's rows one after the other */
     struct buffer outcomes;   /* struct outcome by ticket: of the open batch, else of the last */
@@ -69,6 +70,7 @@ bool files_visit_event(void *context, const struct journal_event *event, struct 
 enum lock_result files_lock(struct store *base, struct error *error);
 bool files_unlock(struct store *base);
 bool files_catch_up(struct store *base, struct error *error);
+void files_start(struct store *base, const char *sentence);
 bool files_read_again(struct store *base, struct error *error);
 /* "reading the journal again: …" */
 bool files_behind(const struct files *store, struct error *error);

@@ -51,12 +51,18 @@ static void release_lock(struct files *store)
     lock_release(&store->base.lock);
 }
 
+static void end_recovery(struct files *store)
+{
+    if (!store->starts)
+        recovery_release(&store->recovery);
+}
+
 bool files_unlock(struct store *base)
 {
     struct files *store = (struct files *)base;
     if (store->journal && !journal_settle(store->journal))
         return false;
-    recovery_release(&store->recovery); /* who gives up must not keep others from it */
+    end_recovery(store); /* who gives up must not keep others from it */
     release_lock(store);
     return true;
 }
@@ -84,13 +90,14 @@ static void keep(struct files *store)
     struct error full;
     int64_t begun = clock_ms();
     store->keeps = false;
-    if (begun < store->keep_at)
+    bool whole = store->recovery.held && begun >= store->keep_at;
+    if (!whole)
         ids_flush(store->ids, journal_position(store->journal), &full);
     else
         files_snapshot(&store->base, &full);
     store->ids_tried = ids_recent(store->ids);
     int64_t now = clock_ms(), pause = KEEP_SHARE * (now - begun);
-    if (begun >= store->keep_at)
+    if (whole)
         store->keep_at = now + (pause > KEEP_MS ? pause : KEEP_MS);
 }
 
@@ -130,7 +137,7 @@ static enum lock_result read_on(struct files *store, struct error *error)
     bool ok = journal_visit(store->journal, store->target, files_visit_event, store, error);
     store->pause_at = 0;
     if (!ok && error->kind != ERROR_BEHIND) {
-        recovery_release(&store->recovery);
+        end_recovery(store);
         store->target = (struct journal_position){0}; /* the next time it is looked again */
         store->left = UINT64_MAX;
         return LOCK_ERROR;
@@ -184,6 +191,18 @@ static bool look_ahead(struct files *store, struct error *error)
     return true;
 }
 
+/* While there is no event nobody may store one beside a start, which may be about to learn the
+ * train file: that fixes the features. */
+static bool may_begin(struct files *store, struct error *error)
+{
+    struct recovery *recovery = &store->recovery;
+    uint64_t left;
+    bool none =
+        files_events(&store->base) == 0 && journal_left(store->journal, &left, error) && left == 0;
+    return !none || recovery->held || recovery_take(recovery, store->base.config->data_dir) ||
+           recovery_told(recovery, error);
+}
+
 enum lock_result files_lock(struct store *base, struct error *error)
 {
     struct files *store = (struct files *)base;
@@ -197,12 +216,19 @@ enum lock_result files_lock(struct store *base, struct error *error)
     if (result != LOCK_HELD || (result = take_lock(store, error)) != LOCK_HELD)
         return result;
     bool ok = look_ahead(store, error);
-    if (ok && store->journal && !is_behind(store)) {
-        recovery_release(&store->recovery);
+    if (ok && store->journal && !is_behind(store) && may_begin(store, error)) {
+        end_recovery(store);
         return LOCK_HELD;
     }
     release_lock(store);
     return ok ? LOCK_WAIT : LOCK_ERROR;
+}
+
+void files_start(struct store *base, const char *sentence)
+{
+    struct files *store = (struct files *)base;
+    store->starts = recovery_take(&store->recovery, base->config->data_dir);
+    recovery_tell(&store->recovery, sentence);
 }
 
 bool files_read_again(struct store *base, struct error *error)

@@ -11,6 +11,7 @@ struct store_methods {
     void (*close)(struct store *store); /* not NULL */
     enum lock_result (*lock)(struct store *store, struct error *error);
     bool (*unlock)(struct store *store);
+    void (*start)(struct store *store, const char *sentence); /* NULL: nobody can be made to wait */
     bool (*catch_up)(struct store *store, struct error *error);
     int64_t (*events)(const struct store *store);
     const struct schema *(*event_schema)(const struct store *store);

@@ -50,10 +50,9 @@ hold_preparer() {
     return 1
 }
 
-make_events() {
-    new_data
-    start_service MAX_BODY=100m
-    awk -v n="$EVENTS" 'BEGIN {
+# rows COUNT: a table
+rows() {
+    awk -v n="$1" 'BEGIN {
             srand(7)
             for (j = 1; j <= 10; j++) printf "x%d\t", j
             print "target"
@@ -61,7 +60,13 @@ make_events() {
                 for (j = 1; j <= 10; j++) printf "%.2f\t", rand()
                 print i % 10
             }
-        }' | answer /action -H 'Content-Type: text/tab-separated-values' --data-binary @- >/dev/null
+        }'
+}
+
+make_events() {
+    new_data
+    start_service MAX_BODY=100m
+    rows "$EVENTS" | answer /action -H 'Content-Type: text/tab-separated-values' --data-binary @- >/dev/null
     check_equal "events" "$EVENTS" "$(jq .accepted "$SCRATCH/body")"
     check_equal "one with an id" "201 {\"seq\": $((EVENTS + 1))}" "$(write known)"
     check_equal "a model" 200 "$(build)"
@@ -160,6 +165,25 @@ test_damage() {
     check_equal "it ends well" 0 $?
 }
 
+# A train file that takes long: nobody stores an event meanwhile whose features it does not have.
+test_train_file() {
+    local pid
+    new_data
+    rows 120000 >"$DATA/train.txt"
+    start_service
+    pid=$(preparer)
+    kill -STOP "$pid"
+    check_equal "its health" 200 "$(status /healthz)"
+    refuses "a prediction" 503 "no model has been built yet" "$PREDICT"
+    refuses "an event" 503 "learning the train file" /action -d '{"other":1,"target":5}'
+    kill -CONT "$pid"
+    wait_until 60 prepared
+    check_equal "then predictions come" 200 "$(status "$PREDICT")"
+    refuses "an event of other features" 422 '"other"' /action -d '{"other":1,"target":5}'
+    check_equal "an event" '201 {"seq": 1}' "$(write)"
+    stop_service
+}
+
 # Told to stop while it still prepares.
 test_stopped() {
     rm "$DATA/events.moments"
@@ -181,4 +205,5 @@ whole_data
 test_damage
 whole_data
 test_stopped
+test_train_file
 check_report http/recovery
