@@ -128,8 +128,10 @@ static void test_one_reads(void)
         CHECK(behind(store_lock(other, &store_error)) >= 0, "%s", store_error.text);
     long at = behind(store_lock(reader, &store_error));
     CHECK(at >= LINES, "the one that reads: %ld", at);
-    long told = behind(store_lock(other, &store_error));
-    CHECK(told >= 0 && told <= at, "the other tells how far that is: %ld, %ld", told, at);
+    for (int i = 0; i < 30; i++) {
+        long told = behind(store_lock(other, &store_error));
+        CHECK(told >= 0 && told <= at, "the other tells how far that is: %ld, %ld", told, at);
+    }
     read_on(reader, EVENTS);
     CHECK(store_catch_up(reader, &store_error), "%s", store_error.text);
     store_unlock(reader);
