@@ -435,6 +435,9 @@ static int turn(void *context)
     }
     bool ok = run_batch(action, &error);
     action->unsettled = !store_unlock(action->store);
+    action->reading = !ok && error.kind == ERROR_BEHIND; /* nothing was taken yet */
+    if (action->reading)
+        return READ_MS;
     if (ok)
         settle_requests(action);
     else

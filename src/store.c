@@ -16,6 +16,7 @@
 enum {
     LOCK_WAIT_MS = 10000,
     LOCK_POLL_MS = 1,
+    TERMS_ROWS_MAX = 4096,       /* whose terms may be made under the lock */
     SYMBOLS_UNUSED_MAX = 1 << 14 /* texts that may be kept of events that were refused */
 };
 
@@ -179,14 +180,13 @@ const struct snapshot *store_train(const struct store *store)
 }
 
 static bool load_maps(struct store *store, const struct schema *schema, struct error *error);
-static void drop_maps(struct store *store);
 
 /* The train file may be what terms are made from. */
 static bool take_train_maps(struct store *store, const struct snapshot *train, struct error *error)
 {
     const struct term_maps *maps = train->folds->maps;
     if (store->maps && !schema_equal(store->maps_schema, train->schema))
-        drop_maps(store); /* of another train file; there are no events yet */
+        store_drop_maps(store); /* of another train file; there are no events yet */
     if (!store->maps && !(store->methods->save_maps(store, train->schema, maps, error) &&
                           load_maps(store, train->schema, error)))
         return false;
@@ -393,7 +393,7 @@ static struct folds *new_folds(const struct store *store, const struct schema *s
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error)
 {
     if (store->maps && !schema_equal(store->maps_schema, schema))
-        drop_maps(store);
+        store_drop_maps(store);
     store_free_sums(store);
     if (!start_window(store, schema, error))
         return false;
@@ -592,10 +592,11 @@ bool store_parse_maps(struct store *store, const struct schema *schema, const ch
     return ok;
 }
 
-static void drop_maps(struct store *store)
+void store_drop_maps(struct store *store)
 {
     term_maps_free(store->maps);
     store->maps = NULL;
+    store->maps_unsaid = false;
 }
 
 static bool add_terms(void *context, int64_t seq, const struct event *event, struct error *error)
@@ -645,7 +646,7 @@ static bool remember_terms(struct store *store, struct term_maps *maps, struct e
 /* Of what is stored already: as all else is read when that is much. */
 static bool begin_terms(struct store *store, struct term_maps *maps, struct error *error)
 {
-    if (store_events(store) > STORE_RENEW_ROWS)
+    if (store_events(store) > TERMS_ROWS_MAX)
         return store->methods->read_again(store, error);
     if (store->events->forget > 0)
         return remember_terms(store, maps, error);
@@ -712,7 +713,7 @@ bool store_begin_terms(struct store *store, struct error *error)
 
 bool store_change_maps(struct store *store, struct term_maps *maps, struct error *error)
 {
-    drop_maps(store);
+    store_drop_maps(store);
     if (store->events)
         folds_end_terms(store->events);
     return take_maps(store, maps, error);
@@ -733,21 +734,40 @@ static bool have_moved(const struct term_maps *before, const struct term_maps *n
     return j <= before->features;
 }
 
-static bool renew(struct store *store, struct term_maps *now, struct error *error)
+/* Reads all again as if these were the maps, before anybody else hears of them: then all others
+ * find the sums that go with them, and need not do the same. */
+static bool try_maps(struct store *store, struct term_maps *maps, struct error *error)
 {
-    return store->methods->renew_maps(store, store_schema(store), now, error) &&
-           store_change_maps(store, term_maps_share(now), error);
+    store->methods->read_again(store, error);
+    store_drop_maps(store);
+    store->maps = term_maps_share(maps);
+    store->maps_unsaid = true;
+    return false;
+}
+
+static bool say_maps(struct store *store, struct error *error)
+{
+    struct error late;
+    if (!store_snapshot(store, &late)) /* the others will have to read */
+        fprintf(stderr, "%s\n", late.text);
+    if (!store->methods->renew_maps(store, store_schema(store), store->maps, error))
+        return false;
+    store->maps_unsaid = false;
+    return true;
 }
 
 bool store_renew_terms(struct store *store, struct error *error)
 {
     struct folds_set rows;
     int64_t events = store_events(store);
+    if (store->maps_unsaid)
+        return say_maps(store, error);
     if (!may_choose(store) || !store->maps || !store->methods->renew_maps || events == 0 ||
         events > STORE_RENEW_ROWS || !store_rows(store, &rows, error))
         return true;
     struct term_maps *now = folds_set_maps(&rows);
-    bool ok = now ? !have_moved(store->maps, now) || renew(store, now, error) : error_memory(error);
+    bool ok =
+        now ? !have_moved(store->maps, now) || try_maps(store, now, error) : error_memory(error);
     term_maps_free(now);
     return ok;
 }

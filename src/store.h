@@ -75,8 +75,9 @@ enum { STORE_FIRST_ROWS = 1000 };
 bool store_begin_terms(struct store *store, struct error *error);
 
 /* Where columns have moved so far since that models of terms are of little use, lets the terms
- * begin anew, of no more than STORE_RENEW_ROWS events: so that it does not take long either. For a
- * build, before the train file is read. */
+ * begin anew, of no more than STORE_RENEW_ROWS events: first in this process alone, which reads
+ * them again (ERROR_BEHIND: call it again when the lock is had and the store caught up), then for
+ * all. For a build, before the train file is read. */
 enum { STORE_RENEW_ROWS = 50000 };
 bool store_renew_terms(struct store *store, struct error *error);
 

@@ -157,8 +157,7 @@ void files_close_all(struct files *store)
     journal_close(store->journal);
     ids_close(store->ids);
     store_free_sums(&store->base);
-    term_maps_free(store->base.maps);
-    store->base.maps = NULL;
+    store_drop_maps(&store->base);
     store->journal = NULL;
     store->ids = NULL;
     store->base.learnt = store->snapshot_at = store->ids_known = 0;

@@ -69,10 +69,15 @@ bool files_unlock(struct store *base)
 
 /* ------------------------------------------------------------------ reading without the lock */
 
+/* Sums with other maps than all others have are of use to nobody yet. */
+static bool is_sums_time(const struct files *store, int64_t now)
+{
+    return store->recovery.held && !store->base.maps_unsaid && now >= store->keep_at;
+}
+
 static bool wants_keeping(const struct files *store)
 {
-    return (store->recovery.held && clock_ms() >= store->keep_at) ||
-           ids_recent(store->ids) >= store->ids_tried + IDS_KEPT;
+    return is_sums_time(store, clock_ms()) || ids_recent(store->ids) >= store->ids_tried + IDS_KEPT;
 }
 
 /* Sums and ids are kept where a batch begins: as of the middle of one they would be of no use. */
@@ -90,7 +95,7 @@ static void keep(struct files *store)
     struct error full;
     int64_t begun = clock_ms();
     store->keeps = false;
-    bool whole = store->recovery.held && begun >= store->keep_at;
+    bool whole = is_sums_time(store, begun);
     if (!whole)
         ids_flush(store->ids, journal_position(store->journal), &full);
     else
@@ -101,11 +106,11 @@ static void keep(struct files *store)
         store->keep_at = now + (pause > KEEP_MS ? pause : KEEP_MS);
 }
 
-/* Whether somebody has replaced the snapshot since it was opened. */
+/* Whether somebody has replaced the snapshot since it was opened. It is no help with other maps. */
 static bool has_newer_snapshot(struct files *store)
 {
     struct error unseen;
-    return store->base.config->window == 0 &&
+    return store->base.config->window == 0 && !store->base.maps_unsaid &&
            watch_look(&store->events_watch, store->events_path, &unseen) == WATCH_CHANGED;
 }
 
@@ -163,12 +168,10 @@ static bool open_what_is_there(struct files *store, struct error *error)
     return store->journal || files_open(store, error);
 }
 
-/* Whether to open all again is quicker than to read on: there is a newer snapshot, or no event that
- * was learnt matters any more. */
-static bool is_overtaken(struct files *store)
+/* Whether none of the events that were learnt matters any more. */
+static bool is_forgotten(const struct files *store)
 {
-    return has_newer_snapshot(store) ||
-           store_forgotten(&store->base, store->target.seq) > store->base.learnt;
+    return store_forgotten(&store->base, store->target.seq) > store->base.learnt;
 }
 
 /* Sets the target where much is to be read before. It must become less each time: what others store
@@ -186,8 +189,8 @@ static bool look_ahead(struct files *store, struct error *error)
     if (!journal_last(store->journal, &store->target, error))
         return false;
     files_behind(store, error);
-    if (store->left > FAR && is_overtaken(store))
-        files_close_all(store);
+    if (store->left > FAR && is_forgotten(store))
+        files_close_all(store); /* to begin where the first one is that does */
     return true;
 }
 

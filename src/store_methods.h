@@ -53,6 +53,7 @@ struct store {
     bool has_left;          /* since store_settle a row has left it, or may have been forgotten */
     struct folds *events;   /* sums of the events; NULL while nothing has fixed their features */
     struct term_maps *maps; /* of events and train file; NULL until they are made */
+    bool maps_unsaid;       /* and only this process knows them yet */
     struct schema *maps_schema; /* the features that were said to be theirs */
     int64_t learnt;             /* the last event in `events` */
     int64_t judged;             /* up to which event `live` is */
@@ -98,6 +99,7 @@ int64_t store_forgotten(const struct store *store, int64_t last);
 void store_stamp(struct store *store, struct model *model);
 /* After catching up: takes part in the terms that somebody has begun meanwhile, or begins them. */
 bool store_follow_terms(struct store *store, struct error *error);
+void store_drop_maps(struct store *store); /* none, again */
 /* Takes these maps, of which one user is taken over, in place of those there are. */
 bool store_change_maps(struct store *store, struct term_maps *maps, struct error *error);
 /* Are these folds, read from somewhere, what they would be here? */

@@ -62,13 +62,13 @@ void replica_forget(struct replica *store)
 {
     schema_free(store->schema);
     store_free_sums(&store->base);
-    term_maps_free(store->base.maps);
-    store->base.maps = NULL;
+    store_drop_maps(&store->base);
     buffer_clear(&store->positions);
     buffer_clear(&store->texts);
     store->schema = NULL;
     store->base.learnt = store->snapshot_at = 0;
-    store->loaded = store->read = false;
+    store->loaded = false;
+    store->read_at = 0;
 }
 
 /* ------------------------------------------------------------------ a new connection */
