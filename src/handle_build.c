@@ -207,6 +207,8 @@ static void finish_well(struct build *build)
 
 static void finish_badly(struct build *build, const struct error *error)
 {
+    if (build->store)
+        store_unlock(build->store); /* and leave the place in the queue */
     response_error(&build->response, error);
     finish(build);
 }

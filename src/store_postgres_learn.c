@@ -13,6 +13,8 @@
 
 enum {
     SNAPSHOT_EVERY = 65536,  /* events: what a new replica has to read at most, or thereabouts */
+    SNAPSHOT_AHEAD = 8192,   /* events that are read sooner than a snapshot */
+    RECENT_MS = 1000,        /* in which not so much is stored that it takes long to read */
     BATCH_EVENTS_MAX = 32768 /* more than anybody stores at once */
 };
 
@@ -91,8 +93,8 @@ static bool load_moments(struct replica *store, struct error *error)
         return true;
     }
     store->schema = snapshot.schema;
-    store->base.events = snapshot.folds;
-    store->base.learnt = store->snapshot_at = snapshot.position.seq;
+    store->snapshot_at = snapshot.position.seq;
+    store_take_sums(&store->base, &snapshot);
     return read_positions(store, postgres_text(postgres, 0, 0, 1), postgres_text(postgres, 0, 0, 2),
                           error);
 }
@@ -332,10 +334,8 @@ bool postgres_snapshot(struct store *base, struct error *error)
     }
     buffer_puts(&writers, "}");
     buffer_puts(&numbers, "}");
-    snapshot_format(&(struct snapshot){.schema = store->schema,
-                                       .folds = store->base.events,
-                                       .position = {.seq = store->base.learnt}},
-                    &text);
+    struct snapshot snapshot = store_sums(base);
+    snapshot_format(&snapshot, &text);
     const char *values[] = {replica_integer(store->base.learnt, events), replica_text(&writers),
                             replica_text(&numbers), replica_text(&text)};
     bool ok = values[1] && values[2] && values[3]
@@ -366,21 +366,26 @@ static bool begin_at_tails(struct replica *store, struct error *error)
 }
 
 /* At the start: the last build where there is no model yet, so that a new replica serves before it
- * has learnt; then the kept sums, before anyone looks how far the writers are by now. */
-static bool load(struct replica *store, struct error *error)
+ * has learnt. */
+static bool load_model(struct replica *store, struct error *error)
 {
     struct error none;
+    if (store->loaded || model_file_refresh(&store->base.model, &none))
+        return true;
+    return replica_ask(store, SQL_VERSIONS, 0, NULL, error) &&
+           refresh_model(store, postgres_number(store->postgres, 0, 0, 0), error);
+}
+
+/* At the start: the kept sums, before anyone looks how far the writers are by now. */
+static bool load(struct replica *store, struct error *error)
+{
+    struct store *base = &store->base;
     if (store->loaded)
         return true;
-    if (!replica_ask(store, SQL_VERSIONS, 0, NULL, error))
+    if (base->config->may_choose && !base->maps &&
+        !base->methods->load_maps(base, NULL, &base->maps, error))
         return false;
-    int64_t version = postgres_number(store->postgres, 0, 0, 0);
-    if (store->base.config->may_choose && !store->base.maps &&
-        !store->base.methods->load_maps(&store->base, NULL, &store->base.maps, error))
-        return false;
-    store->loaded =
-        (model_file_refresh(&store->base.model, &none) || refresh_model(store, version, error)) &&
-        (store_forgets(&store->base) ? begin_at_tails(store, error) : load_moments(store, error));
+    store->loaded = store_forgets(base) ? begin_at_tails(store, error) : load_moments(store, error);
     return store->loaded;
 }
 
@@ -391,33 +396,90 @@ static bool settle(struct replica *store)
     return true;
 }
 
+struct news {
+    int64_t version, revision; /* of the newest model, and of the train file's sums */
+    struct buffer heads;
+};
+
+/* What is new to this process alone. */
+static bool learn_events(struct replica *store, struct news *news, struct error *error)
+{
+    return load(store, error) &&
+           look(store, &news->version, &news->revision, &news->heads, error) &&
+           learn_tails(store, &news->heads, error) && settle(store);
+}
+
 bool replica_learn_news(struct replica *store, struct error *error)
 {
-    struct buffer heads = {0};
-    int64_t version, revision;
-    bool ok = load(store, error) && look(store, &version, &revision, &heads, error) &&
-              learn_tails(store, &heads, error) && settle(store) &&
-              refresh_train(store, revision, error) && store_follow_terms(&store->base, error) &&
-              refresh_model(store, version, error);
-    buffer_free(&heads);
+    struct news news = {0};
+    bool ok = load_model(store, error) && learn_events(store, &news, error) &&
+              refresh_train(store, news.revision, error) &&
+              store_follow_terms(&store->base, error) && refresh_model(store, news.version, error);
+    buffer_free(&news.heads);
     return ok;
 }
 
-/* What is stored is read for the first time piece by piece, so that the lock is never held for
- * long. */
+/* ------------------------------------------------------------------ without the lock */
+
+/* The first model is published as soon as possible. */
+static enum lock_result publish_first(struct replica *store, struct error *error)
+{
+    struct error none;
+    if (model_file_refresh(&store->base.model, &none))
+        return LOCK_HELD;
+    enum lock_result result = store_take_lock(&store->base, error);
+    if (result != LOCK_HELD)
+        return result;
+    bool ok = load_model(store, error);
+    lock_release(&store->base.lock);
+    return ok ? LOCK_HELD : LOCK_ERROR;
+}
+
+/* Begins anew where somebody has kept sums that are so far ahead that they are read sooner than the
+ * rows; what is forgotten by and by is not kept. */
+static bool take_short_cut(struct replica *store, struct error *error)
+{
+    if (!store->loaded || store_forgets(&store->base) ||
+        store->all - store->base.learnt < SNAPSHOT_AHEAD)
+        return true;
+    if (!replica_ask(store, SQL_MOMENTS_EVENTS, 0, NULL, error))
+        return false;
+    int64_t kept =
+        postgres_rows(store->postgres, 0) ? postgres_number(store->postgres, 0, 0, 0) : 0;
+    if (kept - store->base.learnt < SNAPSHOT_AHEAD || kept <= store->tried)
+        return true;
+    store->tried = kept;
+    replica_forget(store);
+    return true;
+}
+
+/* A piece of what is stored. */
+static bool read_on(struct replica *store, struct error *error)
+{
+    struct news news = {0};
+    store->pause_at = clock_ms() + STORE_SLICE_MS;
+    bool ok = take_short_cut(store, error) && learn_events(store, &news, error);
+    store->pause_at = 0;
+    buffer_free(&news.heads);
+    return ok;
+}
+
+/* What was stored since the last time is read before the lock is taken, unless that was just now:
+ * then it is not much. */
 enum lock_result postgres_lock(struct store *base, struct error *error)
 {
     struct replica *store = (struct replica *)base;
-    enum lock_result result = store_take_lock(base, error);
-    if (result != LOCK_HELD || store->read)
+    enum lock_result result;
+    if (base->lock.held || (store->read_at > 0 && clock_ms() - store->read_at < RECENT_MS))
+        return store_take_lock(base, error);
+    if (!postgres_connect(store->postgres, error))
+        return LOCK_ERROR;
+    if (!store->loaded && (result = publish_first(store, error)) != LOCK_HELD)
         return result;
-    store->pause_at = clock_ms() + STORE_SLICE_MS;
-    store->read = postgres_catch_up(base, error);
-    store->pause_at = 0;
-    if (store->read)
-        return LOCK_HELD;
-    lock_release(&base->lock);
-    return error->kind == ERROR_BEHIND ? LOCK_WAIT : LOCK_ERROR;
+    if (!read_on(store, error))
+        return error->kind == ERROR_BEHIND ? LOCK_WAIT : LOCK_ERROR;
+    store->read_at = clock_ms();
+    return store_take_lock(base, error);
 }
 
 bool postgres_catch_up(struct store *base, struct error *error)
@@ -430,6 +492,7 @@ bool postgres_catch_up(struct store *base, struct error *error)
             replica_forget(store);
         return false;
     }
+    store->read_at = clock_ms();
     return postgres_snapshot(base, error);
 }
 

@@ -87,6 +87,7 @@
 #define SQL_MOMENTS                                                                                \
     "SELECT snapshot, array_to_string(writers, ' '), array_to_string(numbers, ' ') "               \
     "FROM trendline_moments"
+#define SQL_MOMENTS_EVENTS "SELECT events FROM trendline_moments"
 #define SQL_TAIL                                                                                   \
     "SELECT number, cells, weight, seq FROM trendline_rows WHERE writer = $1 AND number > $2 AND " \
     "number <= $3 "                                                                                \

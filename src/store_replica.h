@@ -31,7 +31,8 @@ struct replica {
 
     /* what is learnt */
     bool loaded;           /* since the start, or since the database turned out to be another */
-    bool read;             /* and all that was stored then has been learnt */
+    int64_t read_at;       /* when all that was stored was learnt, by clock_ms; 0: not yet */
+    int64_t tried;         /* the kept sums of so many events have been tried */
     int64_t all;           /* how many events the database had when it was looked last */
     int64_t pause_at;      /* when to pause in reading them, by clock_ms; 0: never */
     struct schema *schema; /* of the events; NULL while there are none */
