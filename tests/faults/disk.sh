@@ -120,12 +120,13 @@ test_build() {
 
 # What only makes the next start faster may fail.
 test_snapshot() {
-    fault build pwrite ENOSPC ids.mdb 0 0
+    local many
+    many=$(awk 'BEGIN { for (i = 0; i < 5000; i++) print "{\"a\":1,\"b\":1,\"target\":6}" }')
+    fault action pwrite ENOSPC ids.mdb 0 0
     status /action -d '{"_id":"late","a":1,"b":1,"target":6}' >/dev/null
-    check_equal "ids that cannot be written: a build" 200 "$(build)"
-    fault build rename EIO events.moments 0 0
-    status /action -d '{"a":1,"b":1,"target":6}' >/dev/null
-    check_equal "sums that cannot be written: a build" 200 "$(build)"
+    check_equal "ids that cannot be written: many events" 200 "$(status /action --data-binary @- <<<"$many")"
+    fault action rename EIO events.moments 0 0
+    check_equal "sums that cannot be written: many events" 200 "$(status /action --data-binary @- <<<"$many")"
     no_fault
     check_equal "ids are known all the same" 200 "$(status /action -d '{"_id":"late","a":1,"b":1,"target":6}')"
 }
