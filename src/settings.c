@@ -8,9 +8,9 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { SETTINGS = 5, VALUE_MAX = SCHEMA_NAME_MAX + 1, LEARNT = 3 /* the first ones */ };
+enum { SETTINGS = 5, VALUE_MAX = SCHEMA_NAME_MAX + 1, LEARNT = 2 /* the first ones */ };
 
-static const char *const names[SETTINGS] = {"MODEL", "WINDOW", "FORGET", "TARGET", "MISSING"};
+static const char *const names[SETTINGS] = {"WINDOW", "FORGET", "MODEL", "TARGET", "MISSING"};
 static const char pending_key[] = "pending";
 static const char crc_key[] = ", \"crc\": \"";
 
@@ -20,13 +20,13 @@ static void take_values(const struct config *config, char values[SETTINGS][VALUE
     const char *model = config->has_terms    ? "auto"
                         : config->may_choose ? "auto (linear and ridge, for want of memory)"
                                              : "linear";
-    snprintf(values[0], VALUE_MAX, "%s", model);
-    snprintf(values[1], VALUE_MAX, "all");
-    snprintf(values[2], VALUE_MAX, "none");
+    snprintf(values[0], VALUE_MAX, "all");
+    snprintf(values[1], VALUE_MAX, "none");
     if (config->window > 0)
-        snprintf(values[1], VALUE_MAX, "%llu", (unsigned long long)config->window);
+        snprintf(values[0], VALUE_MAX, "%llu", (unsigned long long)config->window);
     if (config->forget > 0)
-        values[2][number_format(config->forget, values[2])] = '\0';
+        values[1][number_format(config->forget, values[1])] = '\0';
+    snprintf(values[2], VALUE_MAX, "%s", model);
     snprintf(values[3], VALUE_MAX, "%s", schema_target());
     snprintf(values[4], VALUE_MAX, "%s", config->missing_allowed ? "allow" : "refuse");
 }

@@ -16,13 +16,13 @@ void settings_write(const struct config *config, bool pending, struct buffer *ou
 enum settings_result {
     SETTINGS_SAME,
     SETTINGS_PENDING, /* the same, but pending */
-    SETTINGS_OTHER,   /* differ in what is accepted or called (TARGET, MISSING) */
-    SETTINGS_LEARNT,  /* differ in what a model is made of (MODEL, WINDOW, FORGET) */
+    SETTINGS_OTHER,   /* differ, but a model of the same rows stays as it is */
+    SETTINGS_LEARNT,  /* differ in which rows count, and how much (WINDOW, FORGET) */
     SETTINGS_DAMAGED  /* the text is not what was written */
 };
 
 /* Compares with the text of settings_write. Where they differ, `kept` and `own` become what differs
- * there and here, as "MODEL=auto, WINDOW=all". */
+ * there and here, as "WINDOW=all, MODEL=auto". */
 enum { SETTINGS_SHOWN_MAX = 160 };
 enum settings_result settings_compare(const struct config *config, const char *text, size_t length,
                                       char kept[static SETTINGS_SHOWN_MAX],
