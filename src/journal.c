@@ -232,7 +232,7 @@ bool journal_take_schema(struct journal *journal, const char *line, size_t lengt
 {
     bool untold[SCHEMA_FEATURES_MAX] = {false};
     struct schema *schema = line_schema(line, length, untold, error);
-    if (schema && memchr(untold, true, sizeof untold))
+    if (schema && memchr(untold, 1, sizeof untold))
         find_kinds(journal, schema, untold, next);
     bool ok = schema && journal_set_schema(journal, schema, error);
     schema_free(schema);
