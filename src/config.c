@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "cgroup.h"
 #include "cores.h"
 #include "number.h"
 #include "schema.h"
@@ -9,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS_MIN = 2, WORKERS_MAX = 64, RATE_MAX = 1000000, SHOWN_MAX = 100 };
+enum {
+    VERSIONS_KEPT_MAX = 1000000,
+    WORKERS_MIN = 2,
+    WORKERS_MAX = 64,
+    RATE_MAX = 1000000,
+    SHOWN_MAX = 100
+};
 
 static const char SIZE_ALLOWED[] =
     "a number of bytes below 8 EiB such as 1048576, 64k, 16m or 1g, at least %llu";
@@ -141,6 +148,16 @@ static bool read_learning(struct config *config, struct error *error)
     return ok;
 }
 
+/* Within the limit that a container's memory has. */
+static void read_memory(struct config *config)
+{
+    const char *value = value_of(CONFIG_MEMORY);
+    if (!value || !parse_count(value, &config->memory))
+        config->memory = cgroup_memory("/proc/self/cgroup", "/sys/fs/cgroup");
+    config->has_terms =
+        config->may_choose && (config->memory == 0 || config->memory >= CONFIG_TERMS_MEMORY);
+}
+
 static bool read_target(struct error *error)
 {
     struct error why;
@@ -163,6 +180,16 @@ static bool read_workers(struct config *config, struct error *error)
         workers = cores < WORKERS_MIN ? WORKERS_MIN : cores > WORKERS_MAX ? WORKERS_MAX : cores;
     }
     config->workers = (unsigned)workers;
+    return true;
+}
+
+static bool read_keep_versions(struct config *config, struct error *error)
+{
+    const char *value = value_of("KEEP_VERSIONS");
+    uint64_t count = 50;
+    if (value && (!parse_count(value, &count) || count < 1 || count > VERSIONS_KEPT_MAX))
+        return refuse(error, "KEEP_VERSIONS", value, "a number of models from 1 to 1000000");
+    config->keep_versions = (int64_t)count;
     return true;
 }
 
@@ -230,10 +257,15 @@ static bool read_postgres(struct config *config, struct error *error)
 
 bool config_read(struct config *config, struct error *error)
 {
-    return read_postgres(config, error) && read_port(config, error) && read_paths(config, error) &&
-           read_learning(config, error) && read_target(error) && read_workers(config, error) &&
-           read_size("MAX_BODY", 16u << 20, 1, &config->max_body, error) &&
-           read_size("MIN_FREE", 64u << 20, 0, &config->min_free, error) &&
-           read_rate_limit(config, error) && read_id_window(config, error) &&
-           read_window(config, error) && read_forget(config, error);
+    bool ok = read_postgres(config, error) && read_port(config, error) &&
+              read_paths(config, error) && read_learning(config, error) && read_target(error) &&
+              read_workers(config, error) &&
+              read_size("MAX_BODY", 16u << 20, 1, &config->max_body, error) &&
+              read_size("MIN_FREE", 64u << 20, 0, &config->min_free, error) &&
+              read_rate_limit(config, error) && read_id_window(config, error) &&
+              read_keep_versions(config, error) && read_window(config, error) &&
+              read_forget(config, error);
+    if (ok)
+        read_memory(config);
+    return ok;
 }

@@ -13,6 +13,11 @@
 enum { CONFIG_WINDOW_MIN = 10, CONFIG_WINDOW_MAX = 2000000 };
 
 #define CONFIG_POSTGRES "POSTGRES_URI"
+/* Set by the launcher, so that all its processes see the same: `memory`, in bytes. */
+#define CONFIG_MEMORY "TRENDLINE_MEMORY"
+
+/* With less memory models of terms are not tried. */
+enum { CONFIG_TERMS_MEMORY = 128 << 20 };
 
 struct config {
     uint16_t port;
@@ -21,6 +26,8 @@ struct config {
     bool train_path_set;       /* TRAIN_FILE_PATH was set: the file must exist */
     bool learn_online;         /* LEARN=online */
     bool may_choose;           /* MODEL=auto: a build chooses the kind of model */
+    bool has_terms;            /* among those with terms, too: there is memory enough for them */
+    uint64_t memory;           /* bytes that all processes together may have; 0: any number */
     bool missing_allowed;      /* MISSING=allow: null and empty cells are learnt as such */
     bool unseen_allowed;       /* UNSEEN=base: a level never learnt is predicted as the base */
     unsigned workers;          /* predict processes */
@@ -30,6 +37,7 @@ struct config {
     struct secret postgres;    /* POSTGRES_URI: where events and models live; none: in data_dir */
     uint64_t window;           /* WINDOW: how many of the last events count; 0: all */
     double forget;             /* FORGET: what each event leaves of those before it; 0: all */
+    int64_t keep_versions;     /* KEEP_VERSIONS: how many models as built are kept */
     uint64_t id_window;        /* how many of the latest ids are remembered; UINT64_MAX: all */
 };
 

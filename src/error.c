@@ -27,6 +27,7 @@ static enum error_kind kind_of_errno(int number)
     case ENOSPC:
     case EDQUOT:
     case EROFS:
+    case EFBIG: /* the limit on a file's size (ulimit -f) is as full as a disk */
         return ERROR_FULL;
     case ENOMEM:
     case EMFILE:

@@ -39,8 +39,9 @@ struct error {
 bool error_set(struct error *error, enum error_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same with ": <strerror(errno)>" appended. The kind follows from errno: ENOSPC, EDQUOT and
- * EROFS give ERROR_FULL, ENOMEM, EMFILE and ENFILE give ERROR_BUSY, everything else ERROR_SYSTEM.
+/* The same with ": <strerror(errno)>" appended. The kind follows from errno: ENOSPC, EDQUOT,
+ * EROFS and EFBIG give ERROR_FULL, ENOMEM, EMFILE and ENFILE give ERROR_BUSY, everything else
+ * ERROR_SYSTEM.
  */
 bool error_errno(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -336,6 +336,7 @@ static bool start(struct loop *loop, sigset_t *open_signals, struct error *error
     sigaction(SIGTERM, &stop, NULL); /* over libfcgi's own */
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a write beyond the limit on files fails instead */
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll_fd < 0 ||

@@ -21,6 +21,13 @@ bool learn_update(struct store *store, const struct config *config, struct error
     return false;
 }
 
+bool learn_allows(const struct config *config, const struct model *model)
+{
+    enum candidate candidate = model->predictor->candidate;
+    return candidate == LEAST_SQUARES ||
+           (candidate == RIDGE ? config->may_choose : config->has_terms);
+}
+
 void learn_drop(struct chosen *chosen)
 {
     model_free(chosen->model);
@@ -107,6 +114,7 @@ bool learn_read_train(const struct store *store, const struct config *config,
     if (known && strcmp(known->source, source) == 0 && is_complete(store, known))
         return true;
     struct train_wish wish = {.may_choose = config->may_choose,
+                              .has_terms = config->has_terms,
                               .missing_allowed = config->missing_allowed,
                               .order = store_event_schema(store)};
     wish.maps = store_maps(store, &wish.maps_schema);

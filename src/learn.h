@@ -50,4 +50,7 @@ bool learn_read_train(const struct store *store, const struct config *config,
 bool learn_take_train(struct store *store, const struct config *config, struct snapshot *train,
                       enum train_news news, struct error *error);
 
+/* May a model be of that kind here? */
+bool learn_allows(const struct config *config, const struct model *model);
+
 #endif

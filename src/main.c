@@ -10,6 +10,7 @@
 #include "transfer.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,6 +49,7 @@ static const char HELP[] =
     "  WORKERS          predict processes (the cores allowed, at least 2)\n"
     "  MAX_BODY         largest request body (16m)\n"
     "  MIN_FREE         below this much free space events are refused (64m)\n"
+    "  KEEP_VERSIONS    how many of the last models are kept as built (50)\n"
     "  ID_WINDOW        how many of the latest _ids are remembered (unlimited)\n"
     "  API_TOKEN        the bearer token that /action and /build want (none)\n"
     "  READ_TOKEN       the one that /predict and /model want; API_TOKEN will do too (none)\n"
@@ -200,6 +202,7 @@ static int run_service(const char *name)
 
 static int execute(char **command)
 {
+    signal(SIGXFSZ, SIG_DFL);
     execvp(command[0], command);
     int trouble = errno;
     if (trouble == ENOENT) {
@@ -224,6 +227,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     const char *name = argv[1];
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit on files (ulimit -f) fails instead */
     if (strcmp(name, "--help") == 0)
         return fputs(HELP, stdout) < 0;
     if (strcmp(name, "--version") == 0)

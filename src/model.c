@@ -7,12 +7,12 @@
 #include "model_terms.h"
 #include "places.h"
 #include "student.h"
+#include "timestamp.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <zlib.h>
 
 static const char crc_key[] = ",\n  \"crc\": \"", text_end[] = "\"\n}\n";
@@ -199,10 +199,9 @@ double model_interval(const struct model *model, const double *row, double scale
 
 void model_time(char text[static MODEL_TIME_MAX])
 {
-    time_t now = time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    strftime(text, MODEL_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    char now[TIMESTAMP_MAX];
+    timestamp_now(now);
+    snprintf(text, MODEL_TIME_MAX, "%.19sZ", now); /* without milliseconds */
 }
 
 /* ------------------------------------------------------------------ writing */

@@ -41,20 +41,38 @@ static bool build_model(struct store *store, struct error *error)
     return ok;
 }
 
-static bool prepare_store(struct store *store, const struct config *config, struct error *error)
+/* With other settings than those that the model was made with a new one is made, of the right kind.
+ */
+static bool prepare_model(struct store *store, const struct config *config,
+                          enum settings_result settings, struct error *error)
 {
-    enum train_news news;
     bool built;
-    if (!store_wait(store, error) || !read_train(store, config, &news, error))
-        return false;
-    if (news == TRAIN_NEW)
-        return build_model(store, error);
+    bool other = settings == SETTINGS_LEARNT || settings == SETTINGS_PENDING;
     if (!restore_model(store, &built, error))
         return false;
+    if (built && config->learn_online && (other || !learn_allows(config, store_model(store))))
+        return build_model(store, error);
     if (built && !learn_update(store, config, error))
         fprintf(stderr, "trendline: warning: the model is not up to date with the events: %s\n",
                 error->text);
     return true;
+}
+
+static bool learn(struct store *store, const struct config *config, enum settings_result settings,
+                  struct error *error)
+{
+    enum train_news news;
+    if (!store_wait(store, error) || !read_train(store, config, &news, error))
+        return false;
+    return news == TRAIN_NEW ? build_model(store, error)
+                             : prepare_model(store, config, settings, error);
+}
+
+static bool prepare_store(struct store *store, const struct config *config, struct error *error)
+{
+    enum settings_result settings;
+    return store_claim_settings(store, true, &settings, error) &&
+           learn(store, config, settings, error) && store_keep_settings(store, error);
 }
 
 /* On a volume that cannot be written only predictions are possible, if there is a model at all. */

@@ -3,9 +3,11 @@
 #include "access.h"
 #include "launch.h"
 #include "sandbox.h"
+#include "settings_file.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -52,6 +54,20 @@ static void warn_without_seccomp(void)
                         "their filter of system calls\n");
 }
 
+/* Said of the whole service, which shares the memory of its container. */
+static bool settle_memory(const struct config *config, struct error *error)
+{
+    char bytes[32];
+    snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)config->memory);
+    if (config->may_choose && !config->has_terms)
+        fprintf(stderr,
+                "trendline: warning: this container may use %llu MB of memory, and models of terms "
+                "need %d: MODEL=auto chooses among linear and ridge (-m %dm gives it all)\n",
+                (unsigned long long)(config->memory >> 20), CONFIG_TERMS_MEMORY >> 20,
+                CONFIG_TERMS_MEMORY >> 20);
+    return setenv(CONFIG_MEMORY, bytes, 1) == 0 || error_memory(error);
+}
+
 static void raise_open_files(struct launch *launch)
 {
     struct rlimit limit;
@@ -63,6 +79,19 @@ static void raise_open_files(struct launch *launch)
         setrlimit(RLIMIT_NOFILE, &limit);
     }
     launch->open_files_max = limit.rlim_cur;
+}
+
+/* All processes that are started from now on have it, so that it lasts as long as any of them. */
+static bool hold_settings(const struct launch *launch, struct error *error)
+{
+    int fd;
+    if (launch->config.postgres.length > 0)
+        return true;
+    if (!settings_file_hold(&launch->config, &fd, error))
+        return false;
+    if (fd < 0 || dup2(fd, LAUNCH_HOLD) >= 0)
+        return true;
+    return error_errno(error, "cannot hold " SETTINGS_LOCK_NAME);
 }
 
 static int launch_in_run_directory(struct launch *launch)
@@ -92,8 +121,9 @@ int serve(const struct config *config)
     append_to_logs();
     if (!access_read(&access, &error) || !access_hand_down(&access, &error) ||
         !secret_hand_down(&launch.config.postgres, CONFIG_POSTGRES, &error) ||
-        !launch_find_home(&launch, &error) || !launch_find_programs(&error) ||
-        !launch_open_data_dir(&launch, &error) || !launch_check_port(&launch, &error))
+        !settle_memory(&launch.config, &error) || !launch_find_home(&launch, &error) ||
+        !launch_find_programs(&error) || !launch_open_data_dir(&launch, &error) ||
+        !launch_check_port(&launch, &error))
         return fail(&error);
     warn_without_volume(&launch.config);
     access_warn(&access);
@@ -102,7 +132,7 @@ int serve(const struct config *config)
     if (code != LAUNCH_GO_ON)
         return code;
     raise_open_files(&launch);
-    if (!launch_make_run_directory(&launch, &error))
+    if (!hold_settings(&launch, &error) || !launch_make_run_directory(&launch, &error))
         return fail(&error);
     code = launch_in_run_directory(&launch);
     launch_remove_run_directory(&launch);

@@ -113,5 +113,7 @@ bool service_become(const char *name, struct error *error)
     for (int other = SOCKETS_FIRST; other < SOCKETS_FIRST + count; other++)
         close(other);
     notify_ready(SOCKETS_FIRST + count);
+    if (is_nginx)
+        close(LAUNCH_HOLD);
     return is_nginx ? exec_nginx(error) : exec_binary(name, error);
 }

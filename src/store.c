@@ -37,12 +37,14 @@ enum lock_result store_lock(struct store *store, struct error *error)
     return store->methods->lock(store, error);
 }
 
-static bool wait_lock(struct store *store, struct error *error)
+static bool wait_lock(struct store *store,
+                      enum lock_result (*take)(struct store *store, struct error *error),
+                      struct error *error)
 {
     const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
     int waited = 0;
     do {
-        switch (store_lock(store, error)) {
+        switch (take(store, error)) {
         case LOCK_HELD:
             return true;
         case LOCK_ERROR:
@@ -61,7 +63,7 @@ static bool wait_lock(struct store *store, struct error *error)
 
 bool store_wait(struct store *store, struct error *error)
 {
-    while (wait_lock(store, error)) {
+    while (wait_lock(store, store_lock, error)) {
         if (store_catch_up(store, error))
             return true;
         if (error->kind != ERROR_BEHIND)
@@ -80,6 +82,24 @@ void store_start(struct store *store, const char *sentence)
 bool store_unlock(struct store *store)
 {
     return store->methods->unlock(store);
+}
+
+bool store_claim_settings(struct store *store, bool take_over, enum settings_result *was,
+                          struct error *error)
+{
+    const struct store_methods *methods = store->methods;
+    if (!wait_lock(store, store_take_lock, error))
+        return false;
+    bool ok = methods->claim_settings(store, was, error) &&
+              (!take_over || !settings_differ(*was) ||
+               methods->keep_settings(store, *was == SETTINGS_LEARNT, error));
+    lock_release(&store->lock);
+    return ok;
+}
+
+bool store_keep_settings(struct store *store, struct error *error)
+{
+    return store->methods->keep_settings(store, false, error);
 }
 
 bool store_catch_up(struct store *store, struct error *error)
@@ -691,8 +711,8 @@ static bool make_maps(struct store *store, struct error *error)
 static bool has_no_terms(const struct store *store)
 {
     const struct schema *schema = store_schema(store);
-    return may_choose(store) && !store->maps && schema && schema->count <= FOLDS_FEATURES_MAX &&
-           schema_numbers(schema) > 0;
+    return store->config->has_terms && !store->maps && schema &&
+           schema->count <= FOLDS_FEATURES_MAX && schema_numbers(schema) > 0;
 }
 
 bool store_follow_terms(struct store *store, struct error *error)
@@ -762,8 +782,8 @@ bool store_renew_terms(struct store *store, struct error *error)
     int64_t events = store_events(store);
     if (store->maps_unsaid)
         return say_maps(store, error);
-    if (!may_choose(store) || !store->maps || !store->methods->renew_maps || events == 0 ||
-        events > STORE_RENEW_ROWS || !store_rows(store, &rows, error))
+    if (!store->maps || !store->methods->renew_maps || events == 0 || events > STORE_RENEW_ROWS ||
+        !store_rows(store, &rows, error))
         return true;
     struct term_maps *now = folds_set_maps(&rows);
     bool ok =

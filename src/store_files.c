@@ -3,17 +3,18 @@
 
 #include "file.h"
 #include "model_file.h"
+#include "settings_file.h"
 #include "timestamp.h"
+#include "versions.h"
 #include "witness.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <xxhash.h>
@@ -22,8 +23,9 @@
 
 enum {
     SNAPSHOT_EVERY = 4096, /* events: what a start has to replay at most, or there about */
-    VERSION_PATH_MAX = PATH_MAX + 32,
-    ID_SHOWN_MAX = 300, /* bytes of an id in an error */
+    ID_SHOWN_MAX = 300,    /* bytes of an id in an error */
+    INODES_MIN = 8,        /* for the files that are written beside those they replace */
+    MODEL_SLACK = 4096,    /* by how much a model may grow with an event, beyond the event's text */
     SPACE_SLACK =
         1 << 20 /* bytes that must be free beyond MIN_FREE, for the model after an event */
 };
@@ -42,8 +44,7 @@ static bool make_paths(struct files *store, struct error *error)
         snprintf(store->train_path, PATH_MAX, "%s/" SNAPSHOT_TRAIN, directory) >= PATH_MAX ||
         snprintf(store->terms_path, PATH_MAX, "%s/" TERMS_NAME, directory) >= PATH_MAX ||
         snprintf(store->ids_path, PATH_MAX, "%s/" IDS_NAME, directory) >= PATH_MAX ||
-        snprintf(store->journal_path, PATH_MAX, "%s/" JOURNAL_NAME, directory) >= PATH_MAX ||
-        snprintf(store->models_path, PATH_MAX, "%s/models", directory) >= PATH_MAX)
+        snprintf(store->journal_path, PATH_MAX, "%s/" JOURNAL_NAME, directory) >= PATH_MAX)
         return error_set(error, ERROR_SYSTEM, "the path of the data directory is too long");
     return true;
 }
@@ -58,10 +59,25 @@ static void files_close(struct store *base)
     watch_close(&store->train_watch);
     watch_close(&store->terms_watch);
     files_unload(store);
+    settings_file_end(&store->claim);
     buffer_free(&store->batch_rows);
     buffer_free(&store->outcomes);
     store_free_shared(base);
     free(store);
+}
+
+static bool files_claim_settings(struct store *base, enum settings_result *was, struct error *error)
+{
+    struct files *store = (struct files *)base;
+    bool ok = settings_file_claim(base->config, &store->claim, error);
+    *was = store->claim.was;
+    return ok;
+}
+
+static bool files_keep_settings(struct store *base, bool pending, struct error *error)
+{
+    struct files *store = (struct files *)base;
+    return settings_file_keep(base->config, &store->claim, pending, error);
 }
 
 static const struct schema *files_event_schema(const struct store *base)
@@ -76,6 +92,22 @@ int64_t files_events(const struct store *base)
     return store->journal ? journal_position(store->journal).seq : 0;
 }
 
+/* Whether a limit on the size of files (ulimit -f) leaves room for `bytes` more in the journal, and
+ * for the model after them. */
+static bool check_file_size(const struct files *store, uint64_t bytes, struct error *error)
+{
+    struct rlimit limit;
+    uint64_t journal = journal_position(store->journal).offset + bytes;
+    uint64_t model = store->base.model.text.length + bytes + MODEL_SLACK;
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+           (journal <= limit.rlim_cur && model <= limit.rlim_cur) ||
+           error_set(error, ERROR_FULL,
+                     "files may have %llu bytes at most here (ulimit -f), and %llu are needed: "
+                     "raise it, then start again",
+                     (unsigned long long)limit.rlim_cur,
+                     (unsigned long long)(journal > model ? journal : model));
+}
+
 /* Whether `bytes` more fit on the volume without going below MIN_FREE. */
 static bool check_space(const struct files *store, uint64_t bytes, struct error *error)
 {
@@ -84,15 +116,20 @@ static bool check_space(const struct files *store, uint64_t bytes, struct error 
         return error_errno(error, "cannot tell the free space of the data directory");
     if (space.f_flag & ST_RDONLY)
         return error_set(error, ERROR_FULL, "the data directory is read-only");
+    if (space.f_files > 0 && space.f_favail < INODES_MIN)
+        return error_set(error, ERROR_FULL,
+                         "the volume has no free inodes for files of ours: remove some files, then "
+                         "try again");
     uint64_t available = (uint64_t)space.f_bavail * space.f_frsize;
     uint64_t needed = store->base.config->min_free + bytes + SPACE_SLACK;
-    return available >= needed ||
-           error_set(
-               error, ERROR_FULL,
-               "the volume has %llu MB of free space, and %llu MB are needed (MIN_FREE and what "
-               "is to be written): free some, then try again",
-               (unsigned long long)(available >> 20),
-               (unsigned long long)((needed + (1 << 20) - 1) >> 20));
+    return (available >= needed ||
+            error_set(
+                error, ERROR_FULL,
+                "the volume has %llu MB of free space, and %llu MB are needed (MIN_FREE and what "
+                "is to be written): free some, then try again",
+                (unsigned long long)(available >> 20),
+                (unsigned long long)((needed + (1 << 20) - 1) >> 20))) &&
+           check_file_size(store, bytes, error);
 }
 
 /* ------------------------------------------------------------------ adding events */
@@ -318,7 +355,7 @@ bool files_load_maps(struct store *base, const struct schema *schema, struct ter
     struct files *store = (struct files *)base;
     struct buffer text = {0};
     *maps = NULL;
-    if (!base->config->may_choose)
+    if (!base->config->has_terms)
         return true;
     bool ok = file_read(store->terms_path, MODEL_BYTES_MAX, &text, error) &&
               store_parse_maps(base, schema, text.data, text.length, maps, error);
@@ -370,82 +407,45 @@ static bool files_set_train(struct store *base, struct snapshot *train, struct e
     return true;
 }
 
-/* 7 for "000007.json"; 0 for anything else. */
-static int64_t version_of(const char *name)
+/* The current one may be newer than the newest file, where that was lost. */
+static bool last_version(const struct store *base, int64_t *version, struct error *error)
 {
-    char *end;
-    errno = 0;
-    long long version = isdigit((unsigned char)name[0]) ? strtoll(name, &end, 10) : 0;
-    return version > 0 && errno == 0 && strcmp(end, ".json") == 0 ? version : 0;
-}
-
-static bool last_version(const struct files *store, int64_t *version, struct error *error)
-{
-    *version = store_model(&store->base) ? store_model(&store->base)->version : 0;
-    DIR *directory = opendir(store->models_path);
-    if (!directory)
-        return errno == ENOENT || error_errno(error, "cannot open models");
-    for (struct dirent *entry; (entry = readdir(directory));)
-        if (version_of(entry->d_name) > *version)
-            *version = version_of(entry->d_name);
-    closedir(directory);
+    const struct model *model = store_model(base);
+    if (!versions_last(base->config->data_dir, version, error))
+        return false;
+    if (model && model->version > *version)
+        *version = model->version;
     return true;
-}
-
-/* make_paths made sure that it fits. */
-static void version_path(const struct files *store, int64_t version,
-                         char path[static VERSION_PATH_MAX])
-{
-    snprintf(path, VERSION_PATH_MAX, "%s/%06lld.json", store->models_path, (long long)version);
-}
-
-static bool write_version(struct files *store, const struct model *model, struct error *error)
-{
-    char path[VERSION_PATH_MAX];
-    struct buffer text = {0};
-    version_path(store, model->version, path);
-    if (mkdir(store->models_path, 0755) != 0 && errno != EEXIST)
-        return error_errno(error, "cannot make the directory models");
-    model_write(model, &text);
-    bool ok =
-        text.failed ? error_memory(error) : file_replace(path, text.data, text.length, true, error);
-    buffer_free(&text);
-    return ok;
 }
 
 bool files_restore_model(struct store *base, struct error *error)
 {
-    struct files *store = (struct files *)base;
     int64_t version;
-    char path[VERSION_PATH_MAX];
-    struct buffer text = {0};
-    if (store_model(&store->base) || !last_version(store, &version, error) || version == 0)
-        return store_model(&store->base) ||
-               error_set(error, ERROR_ABSENT, "no model has been built");
-    version_path(store, version, path);
-    struct model *model = NULL;
-    if (file_read(path, MODEL_BYTES_MAX, &text, error))
-        model = model_parse(text.data, text.length, error);
-    buffer_free(&text);
-    if (model && model_file_publish(&store->base.model, model, true, error))
+    if (store_model(base) || !last_version(base, &version, error))
+        return store_model(base);
+    if (version == 0)
+        return error_set(error, ERROR_ABSENT, "no model has been built");
+    struct model *model = versions_read(base->config->data_dir, version, error);
+    if (model && model_file_publish(&base->model, model, true, error))
         return true;
     model_free(model);
-    char why[ERROR_TEXT_MAX];
-    snprintf(why, sizeof why, "%s", error->text);
-    return error_set(error, ERROR_DAMAGED, "models/%06lld.json: %.300s", (long long)version, why);
+    return false;
 }
 
 static bool files_publish_build(struct store *base, struct model *model, struct error *error)
 {
     struct files *store = (struct files *)base;
     int64_t last;
-    if (!check_space(store, 0, error) || !last_version(store, &last, error))
+    if (!check_space(store, 0, error) || !last_version(base, &last, error))
         return false;
     model->version = last + 1;
     store_stamp(base, model);
     model_time(model->created);
-    return write_version(store, model, error) &&
-           model_file_publish(&store->base.model, model, true, error);
+    if (!versions_write(base->config->data_dir, model, error) ||
+        !model_file_publish(&base->model, model, true, error))
+        return false;
+    versions_prune(base->config->data_dir, last + 2 - base->config->keep_versions);
+    return true;
 }
 
 bool files_snapshot(struct store *base, struct error *error)
@@ -475,6 +475,8 @@ static const struct store_methods methods = {.close = files_close,
                                              .unlock = files_unlock,
                                              .start = files_start,
                                              .catch_up = files_catch_up,
+                                             .claim_settings = files_claim_settings,
+                                             .keep_settings = files_keep_settings,
                                              .events = files_events,
                                              .event_schema = files_event_schema,
                                              .add = files_add,
@@ -503,6 +505,7 @@ struct store *store_files_open(const struct config *config, struct error *error)
     store->events_watch = store->train_watch = store->terms_watch = (struct watch)WATCH_INIT;
     store->recovery = (struct recovery)RECOVERY_INIT;
     store->left = UINT64_MAX;
+    store->claim.lock = -1;
     if (make_paths(store, error) && store_open_shared(&store->base, error))
         return &store->base;
     files_close(&store->base);

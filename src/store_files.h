@@ -8,6 +8,7 @@
 #include "ids.h"
 #include "journal.h"
 #include "recovery.h"
+#include "settings_file.h"
 #include "store_methods.h"
 #include "watch.h"
 
@@ -31,14 +32,15 @@ struct files {
     int64_t keep_at;                /* when to keep next what was read */
     size_t ids_tried;               /* how many ids were in memory when keeping them failed last */
     bool keeps;                     /* it is time to keep */
+    struct settings_claim claim;    /* a start's */
     struct recovery recovery;
     bool starts; /* it is held until the end: see store_start */
 
     struct buffer batch_rows; /* doubles: the open batch's rows one after the other */
     struct buffer outcomes;   /* struct outcome by ticket: of the open batch, else of the last */
     bool settled;             /* they are the last one's */
-    char events_path[PATH_MAX], train_path[PATH_MAX], models_path[PATH_MAX], terms_path[PATH_MAX],
-        ids_path[PATH_MAX], journal_path[PATH_MAX];
+    char events_path[PATH_MAX], train_path[PATH_MAX], terms_path[PATH_MAX], ids_path[PATH_MAX],
+        journal_path[PATH_MAX];
 };
 
 /* ---- store_files.c */

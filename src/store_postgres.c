@@ -263,10 +263,29 @@ static bool postgres_publish_build(struct store *base, struct model *model, stru
     return model_file_publish(&store->base.model, model, true, error);
 }
 
+static bool postgres_claim_settings(struct store *base, enum settings_result *was,
+                                    struct error *error)
+{
+    (void)base;
+    (void)error;
+    *was = SETTINGS_SAME;
+    return true;
+}
+
+static bool postgres_keep_settings(struct store *base, bool pending, struct error *error)
+{
+    (void)base;
+    (void)pending;
+    (void)error;
+    return true;
+}
+
 static const struct store_methods methods = {.close = postgres_close,
                                              .lock = postgres_lock,
                                              .unlock = postgres_unlock,
                                              .catch_up = postgres_catch_up,
+                                             .claim_settings = postgres_claim_settings,
+                                             .keep_settings = postgres_keep_settings,
                                              .events = postgres_events,
                                              .event_schema = postgres_event_schema,
                                              .add = postgres_add,

@@ -382,7 +382,7 @@ static bool load(struct replica *store, struct error *error)
     struct store *base = &store->base;
     if (store->loaded)
         return true;
-    if (base->config->may_choose && !base->maps &&
+    if (base->config->has_terms && !base->maps &&
         !base->methods->load_maps(base, NULL, &base->maps, error))
         return false;
     store->loaded = store_forgets(base) ? begin_at_tails(store, error) : load_moments(store, error);

@@ -1,19 +1,34 @@
 #include "timestamp.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 enum { SECONDS_LENGTH = 19, MILLISECOND_DIGITS = 3 };
 
+/* 0001-01-01 and the last second of 9999-12-31, in seconds since 1970. */
+static const int64_t first_second = -62135596800, last_second = 253402300799;
+
+void timestamp_format(struct timespec moment, char text[static TIMESTAMP_MAX])
+{
+    struct tm utc;
+    if (moment.tv_sec > last_second)
+        moment = (struct timespec){.tv_sec = last_second, .tv_nsec = 999999999};
+    if (moment.tv_sec < first_second)
+        moment = (struct timespec){.tv_sec = first_second};
+    gmtime_r(&moment.tv_sec, &utc);
+    snprintf(text, TIMESTAMP_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+             (utc.tm_year + 1900) % 10000, (utc.tm_mon + 1) % 100, utc.tm_mday % 100,
+             utc.tm_hour % 100, utc.tm_min % 100, utc.tm_sec % 100,
+             (int)(moment.tv_nsec / 1000000) % 1000);
+}
+
 void timestamp_now(char text[static TIMESTAMP_MAX])
 {
     struct timespec now;
-    struct tm utc;
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t used = strftime(text, TIMESTAMP_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(text + used, TIMESTAMP_MAX - used, ".%03ldZ", now.tv_nsec / 1000000);
+    timestamp_format(now, text);
 }
 
 static bool is_digit(char byte)

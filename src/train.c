@@ -165,7 +165,8 @@ static bool read_again(struct reading *reading, const char *path, const struct t
 {
     struct folds *folds = reading->train->folds;
     struct folds_set set = {1, {folds}, NULL};
-    if (folds->parts == 1 || folds->maps || schema_numbers(reading->train->schema) == 0)
+    if (!wish->has_terms || folds->parts == 1 || folds->maps ||
+        schema_numbers(reading->train->schema) == 0)
         return true;
     struct term_maps *maps = folds_set_maps(&set);
     bool ok = maps && folds_begin_terms(folds, maps);

@@ -14,7 +14,8 @@ bool train_source(const char *path, char source[static SNAPSHOT_SOURCE_MAX], str
 
 /* How it is to be read. */
 struct train_wish {
-    bool may_choose;      /* with folds and terms */
+    bool may_choose;      /* with folds */
+    bool has_terms;       /* and with terms */
     bool missing_allowed; /* cells may be empty */
     const struct schema
         *order;             /* the events' features, or NULL: its columns are put in that order */

@@ -331,6 +331,20 @@ static bool check_window(const struct config *config, struct error *error)
                      (unsigned long long)config->id_window);
 }
 
+/* Whoever learns beside a service must have its settings, and an import changes none. */
+static bool take_settings(struct store *store, struct error *error)
+{
+    enum settings_result settings;
+    if (!store_claim_settings(store, false, &settings, error))
+        return false;
+    if (settings_differ(settings))
+        return error_set(error, ERROR_CONFLICT,
+                         "these data are learnt from with other settings (settings.json, "
+                         "trendline_settings): import with the same MODEL, WINDOW, FORGET, TARGET "
+                         "and MISSING as the service has");
+    return settings == SETTINGS_PENDING || store_keep_settings(store, error);
+}
+
 bool import_run(const struct config *config, struct error *error)
 {
     static struct importer import = {.request = {.method = "POST",
@@ -344,7 +358,7 @@ bool import_run(const struct config *config, struct error *error)
     if (!check_window(config, error) || !(import.store = store_open(config, error)))
         return false;
     progress_begin_count(&import.progress, "import", 0);
-    bool ok = import_events(&import, config, error);
+    bool ok = take_settings(import.store, error) && import_events(&import, config, error);
     progress_end(&import.progress);
     event_reader_close(&import.reader);
     buffer_free(&import.own);

@@ -125,7 +125,7 @@ test_bad_tokens() {
         stops "a $name without end" "$name " "1 to 512" "$name=s3cret$(head -c 512 /dev/zero | tr '\0' x)"
         stops "$name and a file" "$name and ${name}_FILE " "only one" "$name=s3cret" "${name}_FILE=$SCRATCH/good"
         stops "no file for $name" "${name}_FILE " "No such file" "${name}_FILE=$SCRATCH/none"
-        stops "a directory for $name" "${name}_FILE " "Is a directory" "${name}_FILE=$SCRATCH"
+        stops "a directory for $name" "${name}_FILE " "is a directory" "${name}_FILE=$SCRATCH"
         stops "an empty file for $name" "${name}_FILE " "there is none" "${name}_FILE=$SCRATCH/empty"
         stops "two lines for $name" "${name}_FILE " "one line" "${name}_FILE=$SCRATCH/two"
     done

@@ -69,6 +69,33 @@ test_versions() {
     check_equal "OPTIONS /build" "204 " "$(answer /build -X OPTIONS)"
 }
 
+# versions: the numbers of the models that are kept
+versions() {
+    if on_files; then
+        find "$DATA/models" -name '*.json' -printf '%f\n' | sort | sed 's/^0*//; s/.json//' | paste -sd ' '
+    else
+        psql -XAtqc "SELECT string_agg(version::text, ' ' ORDER BY version) FROM trendline_models" "$(store_uri)"
+    fi
+}
+
+test_keep_versions() {
+    new_data
+    start_service KEEP_VERSIONS=3
+    learn_plane
+    for _ in 2 3 4 5; do build >/dev/null; done
+    check_equal "the last ones are kept" "3 4 5" "$(versions)"
+    if on_files; then
+        touch "$DATA/models/mine.json"
+        seq -f "$DATA/models/%06.0f.json" 100001 111000 | xargs touch
+        build >/dev/null
+        check_equal "of very many 10000 go at a time" $((11000 + 3 + 1 - 10000)) "$(find "$DATA/models" -name '0*.json' -o -name '1*.json' | wc -l)"
+        build >/dev/null
+        check_equal "then the rest; what is not ours stays" "111000 111001 111002 mine" "$(versions)"
+    fi
+    stop_service
+    check_contains "a count that cannot be" "KEEP_VERSIONS=0 cannot be used" "$(failed_start KEEP_VERSIONS=0)"
+}
+
 test_learn_build() {
     new_data
     start_service LEARN=build
@@ -175,4 +202,5 @@ test_aliased
 test_one_event
 test_far_behind
 test_new_terms
+test_keep_versions
 check_report http/build

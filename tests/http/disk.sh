@@ -101,8 +101,61 @@ test_damaged_model() {
     stop_service
 }
 
+# store_until_full NAME: 201s, each with its model, then nothing but 507
+store_until_full() {
+    local n code seq accepted=4
+    for n in {1..400}; do
+        code=$(status /action -d "{\"a\":$n,\"b\":1,\"target\":$((2 * n + 4)),\"_id\":\"$1 $n $(printf 'x%.0s' {1..100})\"}")
+        [ "$code" = 201 ] || break
+        accepted=$((accepted + 1))
+        seq=$(jq .seq "$SCRATCH/body")
+        status "/predict?a=1&b=1" >/dev/null
+        [ "$(header X-Model-Events)" = "$seq" ] || check_fail "$1: event $n" "that it is learnt" "$(header X-Model-Events)"
+    done
+    check_equal "$1: full" "507 " "$code $(error_faults)"
+    check_equal "$1: nobody has died" "$2" "$(pids_of action | tr '\n' ' ')"
+    check_equal "$1: reading goes on" 200 "$(status "/predict?a=1&b=2")"
+    check_equal "$1: $accepted events are there" "$accepted" "$(jq -s length "$DATA/actions.jsonl")"
+}
+
+# A file may not become larger than the limit (ulimit -f): its signal must end nobody.
+test_file_size() {
+    local action
+    new_data
+    start_service MIN_FREE=0 prlimit --fsize=$((64 << 10))
+    learn_plane
+    action=$(pids_of action | tr '\n' ' ')
+    store_until_full "a limit on files" "$action"
+    check_contains "the reason is named" "File too large" "$(answer /action -d "{\"a\":1,\"b\":1,\"target\":6,\"_id\":\"$(printf 'x%.0s' {1..200})\"}")"
+    stop_service
+    start_service
+    check_equal "without it writing goes on" 201 "$(status /action -d '{"a":1,"b":1,"target":6}')"
+    stop_service
+}
+
+# Space there is, but none for another file.
+test_inodes() {
+    local action
+    mount_data -t tmpfs -o size=20m,nr_inodes=24 tmpfs || return
+    start_service MIN_FREE=0
+    learn_plane
+    action=$(pids_of action | tr '\n' ' ')
+    check_equal "an event" 201 "$(status /action -d '{"a":5,"b":1,"target":14}')"
+    touch "$DATA"/filler.{1..24} 2>/dev/null
+    refuses "no inodes left" 507 inodes /action -d '{"a":1,"b":1,"target":6}'
+    refuses "nor for a build" 507 '' /build -X POST
+    check_equal "reading goes on" 200 "$(status "/predict?a=1&b=2")"
+    check_equal "nobody has died" "$action" "$(pids_of action | tr '\n' ' ')"
+    rm "$DATA"/filler.*
+    check_equal "then it goes on" '201 {"seq": 6}' "$(answer /action -d '{"a":1,"b":1,"target":6}')"
+    check_equal "and is learnt" 6 "$(model .events)"
+    stop_service
+}
+
 test_min_free
 test_full
+test_file_size
+test_inodes
 test_read_only
 test_damaged_model
 check_report http/disk

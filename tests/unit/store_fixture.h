@@ -9,8 +9,11 @@
 
 static struct error store_error;
 
-static struct config fixture_config = {
-    .data_dir = ".", .train_path = "./train.txt", .learn_online = true, .id_window = UINT64_MAX};
+static struct config fixture_config = {.data_dir = ".",
+                                       .train_path = "./train.txt",
+                                       .learn_online = true,
+                                       .keep_versions = 50,
+                                       .id_window = UINT64_MAX};
 
 static inline struct store *open_store(void)
 {

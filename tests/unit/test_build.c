@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 static struct config config = {.data_dir = ".",
+                               .keep_versions = 50,
                                .train_path = "./train.txt",
                                .learn_online = true,
                                .may_choose = true,

@@ -1,4 +1,5 @@
 /* The environment: defaults, every variable's range, and what a refusal says. */
+#include "cgroup.h"
 #include "check.h"
 #include "config.h"
 #include "cores.h"
@@ -58,6 +59,8 @@ static void test_accepted(void)
     CHECK(read_with("MODEL", "auto", &config, &error), "%s", error.text);
     CHECK(read_with("WORKERS", "64", &config, &error), "%s", error.text);
     CHECK_INT(64, config.workers);
+    CHECK(read_with("KEEP_VERSIONS", "7", &config, &error), "%s", error.text);
+    CHECK_INT(7, config.keep_versions);
     CHECK(read_with("ID_WINDOW", "1000", &config, &error), "%s", error.text);
     CHECK_INT(1000, config.id_window);
     CHECK(read_with("RATE_LIMIT", "100", &config, &error), "%s", error.text);
@@ -119,6 +122,8 @@ static void test_refused(void)
         {"MIN_FREE", "8388608t"},
         {"MIN_FREE", "99999999999999999999t"},
         {"ID_WINDOW", "0"},
+        {"KEEP_VERSIONS", "0"},
+        {"KEEP_VERSIONS", "1000001"},
         {"ID_WINDOW", "all"},
         {"FORGET", "0"},
         {"FORGET", "1"},
@@ -202,6 +207,13 @@ static void make_directory(const char *directory, const char *name)
     CHECK(mkdir(path, 0700) == 0, "%s", path);
 }
 
+static void remove_tree(const char *root)
+{
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", root);
+    CHECK_INT(0, system(command));
+}
+
 static unsigned quota_of_group(const char *root, const char *membership)
 {
     char path[PATH_MAX];
@@ -233,9 +245,50 @@ static void test_quota(void)
     CHECK_INT(4, quota_of_group(root, "5:memory:/x\n4:cpuacct,cpu:/docker/x\n"));
     CHECK_INT(0, quota_of_group(root, "4:cpuset:/docker/x\n"));
     CHECK(cores_allowed() >= 1, "there is always one");
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    CHECK_INT(0, system(command));
+    remove_tree(root);
+}
+
+static unsigned long long memory_of_group(const char *root, const char *membership)
+{
+    char path[PATH_MAX];
+    write_file(root, "membership", membership);
+    snprintf(path, sizeof path, "%s/membership", root);
+    return cgroup_memory(path, root);
+}
+
+static void test_memory(void)
+{
+    char root[] = "/tmp/trendline-memory.XXXXXX";
+    CHECK(mkdtemp(root), "%s", root);
+    make_directory(root, "a");
+    CHECK_INT(0, memory_of_group(root, "0::/a\n"));
+    write_file(root, "a/memory.max", "max\n");
+    CHECK_INT(0, memory_of_group(root, "0::/a\n"));
+    write_file(root, "a/memory.max", "67108864\n");
+    CHECK_INT(64 << 20, memory_of_group(root, "0::/a\n"));
+    write_file(root, "memory.max", "33554432\n"); /* the tighter limit is further up */
+    CHECK_INT(32 << 20, memory_of_group(root, "0::/a\n"));
+    make_directory(root, "memory");
+    write_file(root, "memory/memory.limit_in_bytes", "9223372036854771712\n");
+    CHECK_INT(9223372036854771712, memory_of_group(root, "5:memory:/x\n"));
+    write_file(root, "memory/memory.limit_in_bytes", "134217728\n");
+    CHECK_INT(128 << 20, memory_of_group(root, "5:memory:/x\n4:cpu:/x\n"));
+    remove_tree(root);
+}
+
+/* Models of terms need memory; the launcher looks how much there is, for all its processes. */
+static void test_terms(void)
+{
+    struct config config;
+    struct error error;
+    CHECK(read_with(CONFIG_MEMORY, "134217728", &config, &error), "%s", error.text);
+    CHECK(config.may_choose && config.has_terms, "enough");
+    CHECK(read_with(CONFIG_MEMORY, "134217727", &config, &error), "%s", error.text);
+    CHECK(config.may_choose && !config.has_terms, "too little");
+    CHECK(read_with(CONFIG_MEMORY, "0", &config, &error), "%s", error.text);
+    CHECK(config.has_terms, "no limit");
+    CHECK(read_with("MODEL", "linear", &config, &error), "%s", error.text);
+    CHECK(!config.has_terms, "not asked for");
 }
 
 int main(void)
@@ -248,6 +301,8 @@ int main(void)
     test_refusal_is_one_short_line();
     test_path_too_long();
     test_postgres();
+    test_memory();
+    test_terms();
     setenv("PATH", path, 1);
     test_quota();
     free(path);

@@ -333,7 +333,7 @@ static void test_store(bool may_choose)
     const double factor = 0.97;
     scratch_empty();
     fixture_config.forget = factor;
-    fixture_config.may_choose = may_choose;
+    fixture_config.may_choose = fixture_config.has_terms = may_choose;
     struct store *store = begin_store();
     for (int count = 0, turn = 0; count < ROWS - 150; turn++) {
         add_some(store, count, 100 + turn);

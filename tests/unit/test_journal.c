@@ -313,7 +313,7 @@ static void test_file_size_limit(void)
     struct journal *journal = journal_open(".", &journal_error);
     CHECK(journal_replay(journal, 0, keep_event, &replayed, &journal_error), "replay");
     limit_file_size(ends[3] + 100); /* the write is cut short, then fails */
-    check_failed_write(journal, 5, ERROR_SYSTEM, lift_limit);
+    check_failed_write(journal, 5, ERROR_FULL, lift_limit);
     journal_close(journal);
 }
 

@@ -199,7 +199,7 @@ static void test_failed_commit(void)
         fixture_config.min_free = fault ? 0 : UINT64_MAX / 2;
         limit_file_size(fault ? 2000 : RLIM_INFINITY);
         CHECK(!store_commit(store, &store_error), "it failed");
-        CHECK_INT(fault ? ERROR_SYSTEM : ERROR_FULL, store_error.kind);
+        CHECK_INT(fault ? ERROR_FULL : ERROR_FULL, store_error.kind);
         limit_file_size(RLIM_INFINITY);
         fixture_config.min_free = 0;
         CHECK_INT(10, store_events(store));

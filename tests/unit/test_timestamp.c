@@ -1,6 +1,7 @@
 #include "check.h"
 #include "timestamp.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static void test_taken(void)
@@ -19,6 +20,29 @@ static void test_taken(void)
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (CHECK(timestamp_parse(pairs[i][0], strlen(pairs[i][0]), text), "%s", pairs[i][0]))
             CHECK_STRING(pairs[i][1], text);
+}
+
+/* What a clock says must be readable as an event's time, whatever it is. */
+static void test_formatted(void)
+{
+    static const struct {
+        struct timespec moment;
+        const char *text;
+    } cases[] = {{{0, 0}, "1970-01-01T00:00:00.000Z"},
+                 {{1795800000, 123999999}, "2026-11-27T17:20:00.123Z"},
+                 {{-1, 999999999}, "1969-12-31T23:59:59.999Z"},
+                 {{253402300799, 999999999}, "9999-12-31T23:59:59.999Z"},
+                 {{253402300800, 0}, "9999-12-31T23:59:59.999Z"},
+                 {{INT64_MAX, 0}, "9999-12-31T23:59:59.999Z"},
+                 {{-62135596800, 0}, "0001-01-01T00:00:00.000Z"},
+                 {{-62135596801, 0}, "0001-01-01T00:00:00.000Z"},
+                 {{INT64_MIN, 0}, "0001-01-01T00:00:00.000Z"}};
+    char text[TIMESTAMP_MAX], again[TIMESTAMP_MAX];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        timestamp_format(cases[i].moment, text);
+        CHECK_STRING(cases[i].text, text);
+        CHECK(timestamp_parse(text, strlen(text), again), "%s", text);
+    }
 }
 
 static void test_refused(void)
@@ -63,6 +87,7 @@ static void test_now(void)
 int main(void)
 {
     test_taken();
+    test_formatted();
     test_refused();
     test_now();
     return check_report("test_timestamp");

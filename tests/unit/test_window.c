@@ -168,7 +168,7 @@ static void test_sums(uint64_t window, bool may_choose)
 {
     scratch_empty();
     fixture_config.window = window;
-    fixture_config.may_choose = may_choose;
+    fixture_config.may_choose = fixture_config.has_terms = may_choose;
     struct store *store = begin_store(), *other = open_store();
     unsigned batch = 1, turn = 0;
     for (int i = 0; i < EVENTS; i += (int)batch, turn++) {
@@ -202,7 +202,7 @@ static void test_sums(uint64_t window, bool may_choose)
 static void test_change(void)
 {
     scratch_empty();
-    fixture_config.may_choose = false;
+    fixture_config.may_choose = fixture_config.has_terms = false;
     for (int i = 0; i < 6; i++) {
         fixture_config.window = i % 2 ? 20 + (unsigned)i : 0;
         int known = 30 * (i + 1), count = i % 2 ? 20 + i : known;
@@ -223,7 +223,7 @@ static void test_many_levels(void)
     static const enum cell_kind kinds[] = {CELL_CATEGORY};
     int64_t seq;
     scratch_empty();
-    fixture_config.may_choose = false;
+    fixture_config.may_choose = fixture_config.has_terms = false;
     struct store *store = begin_store();
     struct schema *schema = schema_new(names, kinds, 1, &store_error);
     CHECK(store_set_schema(store, schema, &store_error), "%s", store_error.text);
