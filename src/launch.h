@@ -60,8 +60,6 @@ int launch_prepare_ended(struct launch *launch, int status);
  * They are handed down as systemd does it: numbered from SOCKETS_FIRST, named in $LISTEN_FDNAMES.
  */
 enum { SOCKETS_FIRST = 3 };
-/* Behind the sockets: the lock of settings_file.h, which all processes have but nginx. */
-enum { LAUNCH_HOLD = 100 };
 bool launch_bind_sockets(const struct launch *launch, struct error *error);
 
 /* launch_nginx.c: is PORT free and which nginx may listen on it; its configuration. */

@@ -47,10 +47,10 @@ static bool prepare_model(struct store *store, const struct config *config,
                           enum settings_result settings, struct error *error)
 {
     bool built;
-    bool other = settings == SETTINGS_LEARNT || settings == SETTINGS_PENDING;
     if (!restore_model(store, &built, error))
         return false;
-    if (built && config->learn_online && (other || !learn_allows(config, store_model(store))))
+    if (built && config->learn_online &&
+        (settings == SETTINGS_LEARNT || !learn_allows(config, store_model(store))))
         return build_model(store, error);
     if (built && !learn_update(store, config, error))
         fprintf(stderr, "trendline: warning: the model is not up to date with the events: %s\n",
@@ -71,8 +71,8 @@ static bool learn(struct store *store, const struct config *config, enum setting
 static bool prepare_store(struct store *store, const struct config *config, struct error *error)
 {
     enum settings_result settings;
-    return store_claim_settings(store, true, &settings, error) &&
-           learn(store, config, settings, error) && store_keep_settings(store, error);
+    return store_claim_settings(store, &settings, error) && learn(store, config, settings, error) &&
+           store_keep_settings(store, error);
 }
 
 /* On a volume that cannot be written only predictions are possible, if there is a model at all. */

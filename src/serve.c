@@ -81,19 +81,6 @@ static void raise_open_files(struct launch *launch)
     launch->open_files_max = limit.rlim_cur;
 }
 
-/* All processes that are started from now on have it, so that it lasts as long as any of them. */
-static bool hold_settings(const struct launch *launch, struct error *error)
-{
-    int fd;
-    if (launch->config.postgres.length > 0)
-        return true;
-    if (!settings_file_hold(&launch->config, &fd, error))
-        return false;
-    if (fd < 0 || dup2(fd, LAUNCH_HOLD) >= 0)
-        return true;
-    return error_errno(error, "cannot hold " SETTINGS_LOCK_NAME);
-}
-
 static int launch_in_run_directory(struct launch *launch)
 {
     struct error error;
@@ -128,11 +115,14 @@ int serve(const struct config *config)
     warn_without_volume(&launch.config);
     access_warn(&access);
     warn_without_seccomp();
+    if (launch.config.postgres.length == 0 &&
+        !settings_file_hold(&launch.config, launch.owner.uid, launch.owner.gid, &error))
+        return fail(&error);
     int code = launch_prepare(&launch);
     if (code != LAUNCH_GO_ON)
         return code;
     raise_open_files(&launch);
-    if (!hold_settings(&launch, &error) || !launch_make_run_directory(&launch, &error))
+    if (!launch_make_run_directory(&launch, &error))
         return fail(&error);
     code = launch_in_run_directory(&launch);
     launch_remove_run_directory(&launch);

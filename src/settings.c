@@ -11,7 +11,6 @@
 enum { SETTINGS = 5, VALUE_MAX = SCHEMA_NAME_MAX + 1, LEARNT = 2 /* the first ones */ };
 
 static const char *const names[SETTINGS] = {"WINDOW", "FORGET", "MODEL", "TARGET", "MISSING"};
-static const char pending_key[] = "pending";
 static const char crc_key[] = ", \"crc\": \"";
 
 /* As a person would set them. */
@@ -36,7 +35,7 @@ static unsigned checksum(const char *text, size_t length)
     return (unsigned)crc32_z(0, (const unsigned char *)text, length);
 }
 
-void settings_write(const struct config *config, bool pending, struct buffer *out)
+void settings_write(const struct config *config, struct buffer *out)
 {
     char values[SETTINGS][VALUE_MAX];
     size_t start = out->length;
@@ -45,8 +44,6 @@ void settings_write(const struct config *config, bool pending, struct buffer *ou
         buffer_printf(out, "%s\"%s\": ", i ? ", " : "{", names[i]);
         json_write_string(out, values[i], strlen(values[i]));
     }
-    if (pending)
-        buffer_printf(out, ", \"%s\": true", pending_key);
     if (!out->failed)
         buffer_printf(out, "%s%08x\"}\n", crc_key,
                       checksum(out->data + start, out->length - start));
@@ -95,9 +92,8 @@ enum settings_result settings_compare(const struct config *config, const char *t
         if (result != SETTINGS_LEARNT)
             result = i < LEARNT ? SETTINGS_LEARNT : SETTINGS_OTHER;
     }
-    bool pending = json_get(json, pending_key) != NULL;
     json_free(json);
-    return result == SETTINGS_SAME && pending ? SETTINGS_PENDING : result;
+    return result;
 }
 
 bool settings_differ(enum settings_result result)

@@ -10,15 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One line of JSON, with a checksum. `pending`: the model is still one of other settings. */
-void settings_write(const struct config *config, bool pending, struct buffer *out);
+/* One line of JSON, with a checksum. */
+void settings_write(const struct config *config, struct buffer *out);
 
 enum settings_result {
     SETTINGS_SAME,
-    SETTINGS_PENDING, /* the same, but pending */
-    SETTINGS_OTHER,   /* differ, but a model of the same rows stays as it is */
-    SETTINGS_LEARNT,  /* differ in which rows count, and how much (WINDOW, FORGET) */
-    SETTINGS_DAMAGED  /* the text is not what was written */
+    SETTINGS_OTHER,  /* differ, but a model of the same rows stays as it is */
+    SETTINGS_LEARNT, /* differ in which rows count, and how much (WINDOW, FORGET) */
+    SETTINGS_DAMAGED /* the text is not what was written */
 };
 
 /* Compares with the text of settings_write. Where they differ, `kept` and `own` become what differs

@@ -84,22 +84,17 @@ bool store_unlock(struct store *store)
     return store->methods->unlock(store);
 }
 
-bool store_claim_settings(struct store *store, bool take_over, enum settings_result *was,
-                          struct error *error)
+bool store_claim_settings(struct store *store, enum settings_result *was, struct error *error)
 {
-    const struct store_methods *methods = store->methods;
-    if (!wait_lock(store, store_take_lock, error))
-        return false;
-    bool ok = methods->claim_settings(store, was, error) &&
-              (!take_over || !settings_differ(*was) ||
-               methods->keep_settings(store, *was == SETTINGS_LEARNT, error));
+    bool ok = wait_lock(store, store_take_lock, error) &&
+              store->methods->claim_settings(store, was, error);
     lock_release(&store->lock);
     return ok;
 }
 
 bool store_keep_settings(struct store *store, struct error *error)
 {
-    return store->methods->keep_settings(store, false, error);
+    return store->methods->keep_settings(store, error);
 }
 
 bool store_catch_up(struct store *store, struct error *error)

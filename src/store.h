@@ -56,12 +56,9 @@ void store_start(struct store *store, const char *sentence);
 bool store_catch_up(struct store *store, struct error *error);
 
 /* For a start, before anything is read: claims the store for its settings (settings.h), until the
- * store is closed, and with `take_over` makes them the store's where it has others; *was: what
- * those kept before are to them. False with ERROR_CONFLICT: a service with others lives. Then, when
- * all that a start has to do is done, keeps them; until then they are pending, so that whoever
- * comes after a start that was killed makes the model that these settings want. */
-bool store_claim_settings(struct store *store, bool take_over, enum settings_result *was,
-                          struct error *error);
+ * store is closed; *was: what those kept before are to them. False with ERROR_CONFLICT: a service
+ * with others lives. Then, when all that a start has to do is done, keeps them. */
+bool store_claim_settings(struct store *store, enum settings_result *was, struct error *error);
 bool store_keep_settings(struct store *store, struct error *error);
 
 /* The features that events must have, or NULL while nothing has fixed them. */

@@ -74,10 +74,10 @@ static bool files_claim_settings(struct store *base, enum settings_result *was, 
     return ok;
 }
 
-static bool files_keep_settings(struct store *base, bool pending, struct error *error)
+static bool files_keep_settings(struct store *base, struct error *error)
 {
     struct files *store = (struct files *)base;
-    return settings_file_keep(base->config, &store->claim, pending, error);
+    return settings_file_keep(base->config, &store->claim, error);
 }
 
 static const struct schema *files_event_schema(const struct store *base)

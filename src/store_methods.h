@@ -14,7 +14,7 @@ struct store_methods {
     void (*start)(struct store *store, const char *sentence); /* NULL: nobody can be made to wait */
     bool (*catch_up)(struct store *store, struct error *error);
     bool (*claim_settings)(struct store *store, enum settings_result *was, struct error *error);
-    bool (*keep_settings)(struct store *store, bool pending, struct error *error);
+    bool (*keep_settings)(struct store *store, struct error *error);
     int64_t (*events)(const struct store *store);
     const struct schema *(*event_schema)(const struct store *store);
     bool (*add)(struct store *store, const struct event *event, size_t *ticket,

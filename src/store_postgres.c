@@ -272,10 +272,9 @@ static bool postgres_claim_settings(struct store *base, enum settings_result *wa
     return true;
 }
 
-static bool postgres_keep_settings(struct store *base, bool pending, struct error *error)
+static bool postgres_keep_settings(struct store *base, struct error *error)
 {
     (void)base;
-    (void)pending;
     (void)error;
     return true;
 }

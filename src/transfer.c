@@ -335,14 +335,14 @@ static bool check_window(const struct config *config, struct error *error)
 static bool take_settings(struct store *store, struct error *error)
 {
     enum settings_result settings;
-    if (!store_claim_settings(store, false, &settings, error))
+    if (!store_claim_settings(store, &settings, error))
         return false;
     if (settings_differ(settings))
         return error_set(error, ERROR_CONFLICT,
                          "these data are learnt from with other settings (settings.json, "
                          "trendline_settings): import with the same MODEL, WINDOW, FORGET, TARGET "
                          "and MISSING as the service has");
-    return settings == SETTINGS_PENDING || store_keep_settings(store, error);
+    return store_keep_settings(store, error);
 }
 
 bool import_run(const struct config *config, struct error *error)
