@@ -310,9 +310,6 @@ static bool learn_tails(struct replica *store, const struct buffer *heads, struc
 {
     const struct position *head = (const struct position *)heads->data;
     size_t count = heads->length / sizeof *head;
-    store->all = 0;
-    for (size_t i = 0; i < count; i++)
-        store->all += head[i].number;
     for (size_t i = 0; i < count; i++)
         if (!replica_learn_tail(store, head[i], error))
             return false;
@@ -401,11 +398,42 @@ struct news {
     struct buffer heads;
 };
 
-/* What is new to this process alone. */
+/* What there is, after the sums were loaded. */
+static bool load_and_look(struct replica *store, struct news *news, struct error *error)
+{
+    buffer_clear(&news->heads);
+    if (!load(store, error) || !look(store, &news->version, &news->revision, &news->heads, error))
+        return false;
+    const struct position *head = (const struct position *)news->heads.data;
+    store->all = 0;
+    for (size_t i = 0; i < news->heads.length / sizeof *head; i++)
+        store->all += head[i].number;
+    return true;
+}
+
+/* Begins anew where somebody has kept sums that are so far ahead that they are read sooner than the
+ * rows; of what is forgotten by and by there are none. */
+static bool take_short_cut(struct replica *store, struct news *news, struct error *error)
+{
+    if (store_forgets(&store->base) || store->all - store->base.learnt < SNAPSHOT_AHEAD)
+        return true;
+    if (!replica_ask(store, SQL_MOMENTS_EVENTS, 0, NULL, error))
+        return false;
+    int64_t kept =
+        postgres_rows(store->postgres, 0) ? postgres_number(store->postgres, 0, 0, 0) : 0;
+    if (kept - store->base.learnt < SNAPSHOT_AHEAD || kept <= store->tried)
+        return true;
+    store->tried = kept;
+    replica_forget(store);
+    return load_and_look(store, news, error);
+}
+
+/* What is new to this process alone; without the lock a piece of it. */
 static bool learn_events(struct replica *store, struct news *news, struct error *error)
 {
-    return load(store, error) &&
-           look(store, &news->version, &news->revision, &news->heads, error) &&
+    bool in_pieces = store->pause_at > 0;
+    return load_and_look(store, news, error) &&
+           (!in_pieces || take_short_cut(store, news, error)) &&
            learn_tails(store, &news->heads, error) && settle(store);
 }
 
@@ -435,30 +463,12 @@ static enum lock_result publish_first(struct replica *store, struct error *error
     return ok ? LOCK_HELD : LOCK_ERROR;
 }
 
-/* Begins anew where somebody has kept sums that are so far ahead that they are read sooner than the
- * rows; what is forgotten by and by is not kept. */
-static bool take_short_cut(struct replica *store, struct error *error)
-{
-    if (!store->loaded || store_forgets(&store->base) ||
-        store->all - store->base.learnt < SNAPSHOT_AHEAD)
-        return true;
-    if (!replica_ask(store, SQL_MOMENTS_EVENTS, 0, NULL, error))
-        return false;
-    int64_t kept =
-        postgres_rows(store->postgres, 0) ? postgres_number(store->postgres, 0, 0, 0) : 0;
-    if (kept - store->base.learnt < SNAPSHOT_AHEAD || kept <= store->tried)
-        return true;
-    store->tried = kept;
-    replica_forget(store);
-    return true;
-}
-
 /* A piece of what is stored. */
 static bool read_on(struct replica *store, struct error *error)
 {
     struct news news = {0};
     store->pause_at = clock_ms() + STORE_SLICE_MS;
-    bool ok = take_short_cut(store, error) && learn_events(store, &news, error);
+    bool ok = learn_events(store, &news, error);
     store->pause_at = 0;
     buffer_free(&news.heads);
     return ok;

@@ -142,7 +142,7 @@ test_far_behind() {
         put_byte 5000 x
         check_equal "$setting: a build after many events does not read them all" 200 "$(build)"
         check_equal "$setting: but knows them" 30000 "$(model .events)"
-        put_byte 5000 "{"
+        put_byte 5000 '{'
         stop_service
     done
 }
@@ -161,7 +161,7 @@ test_new_terms() {
     put_byte 50 x
     check_equal "whoever stores the next event takes its sums" 201 "$(rows 8000 8001 1000 | status /action --data-binary @-)"
     check_equal "and has all rows" 8001 "$(model .rows)"
-    put_byte 50 "{"
+    put_byte 50 '{'
     stop_service
 }
 
