@@ -22,6 +22,7 @@ enum error_kind {
     ERROR_TOO_LARGE,  /* over a stated limit */
     ERROR_NOT_READY,  /* no model yet */
     ERROR_BUSY,       /* the lock or the memory could not be had in time; worth another try */
+    ERROR_BEHIND,     /* what is stored is still being read; goes on by itself */
     ERROR_FULL,       /* no room on the volume */
     ERROR_DAMAGED,    /* a stored file is not what was written */
     ERROR_SYSTEM      /* a system call failed for another reason */

@@ -32,7 +32,6 @@ struct connection {
     struct request request;
     uint64_t body_read;
     bool pending; /* the handler has the request */
-    bool closing; /* the web server has hung up */
 };
 
 struct loop {
@@ -147,7 +146,7 @@ static void answer(struct request *request, struct response *response)
         connection->fcgi.keepConnection = 0;
     FCGX_Finish_r(&connection->fcgi);
     connection->pending = false;
-    if (connection->fcgi.ipcFd < 0 || connection->closing)
+    if (connection->fcgi.ipcFd < 0 || connection->request.gone)
         close_connection(connection);
 }
 
@@ -179,6 +178,7 @@ static void fill_request(struct connection *connection)
                                 .authorization = parameter(connection, "HTTP_AUTHORIZATION"),
                                 .read = read_body,
                                 .answer = answer,
+                                .gone = request->gone,
                                 .connection = connection};
     request->has_length = *length && parse_length(length, &request->content_length);
     connection->body_read = 0;
@@ -282,7 +282,7 @@ static void handle_event(struct loop *loop, const struct epoll_event *event)
         return;
     }
     if (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        connection->closing = true;
+        connection->request.gone = true;
     if (!connection->pending)
         serve_connection(connection);
 }

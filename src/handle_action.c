@@ -18,6 +18,7 @@
 
 enum {
     POLL_MS = 2,           /* between tries for the lock */
+    READ_MS = 1,           /* between the pieces of what is to be read first */
     RETRY_MS = 200,        /* between tries to do what the disk refused: unpublished, unsettled */
     EVENTS_A_TURN = 16384, /* of all requests together, in equal parts */
     EVENTS_MAX = 4096,     /* of one request in a turn */
@@ -62,11 +63,11 @@ struct action_request {
 struct action {
     const struct config *config;
     struct store *store; /* NULL until it can be opened */
-    bool ahead;          /* it has learnt what there was at the start */
     struct action_request *first, **last;
     bool behind;      /* the model is behind the journal, which has been said */
     bool unpublished; /* and that because it could not be written */
     bool unsettled;   /* the lock is kept, because a failed batch could not be cut off */
+    bool reading;     /* what is stored is still to be read, whether or not anybody waits for it */
     struct response response;
 };
 
@@ -368,15 +369,13 @@ static bool run_batch(struct action *action, struct error *error)
     return true;
 }
 
-/* Gives up on those that have waited too long for the lock. */
-static void expire(struct action *action)
+/* Gives up on those that have waited too long for what `why` says. */
+static void expire(struct action *action, const struct error *why)
 {
-    struct error busy;
-    error_set(&busy, ERROR_BUSY, LOCK_BUSY_TEXT);
     int64_t now = clock_ms();
     for (struct action_request **link = &action->first; *link;)
         if (now - (*link)->waiting_since >= LOCK_PATIENCE_MS)
-            finish(action, link, &busy);
+            finish(action, link, why);
         else
             link = &(*link)->next;
     if (!action->first)
@@ -395,6 +394,8 @@ static int64_t longest_wait(const struct action *action)
 /* When to come back without a request to work on. */
 static int time_to_retry(const struct action *action)
 {
+    if (action->reading)
+        return READ_MS;
     return action->unpublished || action->unsettled ? RETRY_MS : -1;
 }
 
@@ -411,13 +412,14 @@ static void settle_requests(struct action *action)
     }
 }
 
-static bool open_store(struct action *action, struct error *error)
+/* What was being read without anybody asking is told to the log when it cannot be. */
+static enum lock_result lock(struct action *action, struct error *error)
 {
-    if (!action->store)
-        action->store = store_open(action->config, error);
-    if (action->store && !action->ahead)
-        action->ahead = store_learn_ahead(action->store, error);
-    return action->ahead;
+    enum lock_result result = store_lock(action->store, error);
+    if (result == LOCK_ERROR && action->reading)
+        fprintf(stderr, "action: %s\n", error->text);
+    action->reading = result == LOCK_WAIT && error->kind == ERROR_BEHIND;
+    return result;
 }
 
 static int turn(void *context)
@@ -426,7 +428,7 @@ static int turn(void *context)
     struct error error;
     if (!action->first && time_to_retry(action) < 0)
         return -1;
-    if (!open_store(action, &error)) {
+    if (!action->store && !(action->store = store_open(action->config, &error))) {
         finish_all(action, &error);
         return -1;
     }
@@ -435,19 +437,22 @@ static int turn(void *context)
         finish_all(action, &error);
         return time_to_retry(action);
     }
-    switch (store_lock(action->store, &error)) {
+    store_limit_waits(action->store, REQUEST_PATIENCE_MS - longest_wait(action));
+    switch (lock(action, &error)) {
     case LOCK_WAIT:
-        expire(action);
-        return action->first ? POLL_MS : time_to_retry(action);
+        expire(action, &error);
+        return action->first && !action->reading ? POLL_MS : time_to_retry(action);
     case LOCK_ERROR:
         finish_all(action, &error);
         return -1;
     case LOCK_HELD:
         break;
     }
-    store_limit_waits(action->store, REQUEST_PATIENCE_MS - longest_wait(action));
     bool ok = run_batch(action, &error);
     action->unsettled = !store_unlock(action->store);
+    action->reading = !ok && error.kind == ERROR_BEHIND; /* nothing was taken yet */
+    if (action->reading)
+        return READ_MS;
     if (ok)
         settle_requests(action);
     else

@@ -1,17 +1,26 @@
-/* POST /build: makes the next version of the model. */
+/* POST /build: makes the next version of the model.
+ *
+ * A build answers all requests that had come when it began; those that come later wait for the
+ * next one, so that each has learnt what was stored, and what the train file said, when it came. A
+ * request whose client has hung up is forgotten; a build that nobody waits for is given up.
+ *
+ * Writing goes on meanwhile. To read what others have stored, to read the train file and to choose
+ * the model take long, and are done without the lock. What came in the meantime is learnt after
+ * each, again and again, until what is left takes some milliseconds and can be learnt while the
+ * lock is held. */
 #include "clock.h"
 #include "handler.h"
 #include "learn.h"
 #include "model.h"
 #include "store.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-enum { POLL_MS = 5 };
+enum {
+    POLL_MS = 5, /* between tries for the lock */
+    READ_MS = 1  /* between the pieces of what is to be read first */
+};
 
-/* Requests queue up; the first is being worked on. Its steps: catch up (to know what train file has
- * been learnt), read the train file without the lock, then lock again and build. */
 struct waiting {
     struct request *request;
     struct waiting *next;
@@ -19,28 +28,18 @@ struct waiting {
 
 struct build {
     const struct config *config;
-    struct store *store; /* NULL until it can be opened */
-    bool ahead;          /* it has learnt what there was at the start */
-    struct waiting *first, **last;
-    int64_t since; /* when the first began to wait, for database or lock; 0: it has not yet */
-    bool train_read;
+    struct store *store;     /* NULL until it can be opened */
+    struct waiting *waiting; /* for the next build */
+    struct waiting *served;  /* by the present one; NULL: there is none */
+    size_t step;             /* of `steps` */
+    int64_t since;           /* when it began to wait for the lock; 0: it does not */
     struct snapshot train;
     enum train_news news;
+    struct chosen chosen;
     struct response response;
 };
 
-static void finish_first(struct build *build)
-{
-    struct waiting *waiting = build->first;
-    build->first = waiting->next;
-    if (!build->first)
-        build->last = &build->first;
-    snapshot_free(&build->train);
-    build->train_read = false;
-    build->since = 0;
-    waiting->request->answer(waiting->request, &build->response);
-    free(waiting);
-}
+/* ------------------------------------------------------------------ requests */
 
 /* A body is ignored, but has to be read for the connection's next request to begin where it does.
  */
@@ -58,9 +57,8 @@ static bool enqueue(struct build *build, struct request *request, struct error *
     struct waiting *waiting = calloc(1, sizeof *waiting);
     if (!waiting)
         return error_memory(error);
-    waiting->request = request;
-    *build->last = waiting;
-    build->last = &waiting->next;
+    *waiting = (struct waiting){request, build->waiting};
+    build->waiting = waiting;
     return true;
 }
 
@@ -77,107 +75,204 @@ static void handle(void *context, struct request *request)
     request->answer(request, &build->response);
 }
 
-/* With the lock held. */
-static bool build_model(struct build *build, struct error *error)
+static void answer(struct waiting **link, struct response *response)
 {
-    if (!learn_take_train(build->store, build->config, &build->train, build->news, error) ||
-        !learn_build(build->store, error))
+    struct waiting *waiting = *link;
+    *link = waiting->next;
+    waiting->request->answer(waiting->request, response);
+    free(waiting);
+}
+
+/* Nobody reads the answer, but the connection is free again. */
+static void forget_gone(struct build *build, struct waiting **link)
+{
+    struct error gone;
+    error_set(&gone, ERROR_BUSY, "the client has hung up");
+    while (*link)
+        if ((*link)->request->gone) {
+            response_error(&build->response, &gone);
+            answer(link, &build->response);
+        } else {
+            link = &(*link)->next;
+        }
+}
+
+/* ------------------------------------------------------------------ the steps of a build */
+
+static bool renew_terms(struct build *build, struct error *error)
+{
+    return store_renew_terms(build->store, error);
+}
+
+static bool read_train(struct build *build, struct error *error)
+{
+    return learn_read_train(build->store, build->config, &build->train, &build->news, error);
+}
+
+static bool take_train(struct build *build, struct error *error)
+{
+    if (!learn_take_train(build->store, build->config, &build->train, build->news, error))
         return false;
-    struct error late;
-    if (!store_snapshot(build->store, &late)) /* it only makes the next start slower */
-        fprintf(stderr, "build: %s\n", late.text);
-    response_clear(&build->response);
-    model_write(store_model(build->store), &build->response.body);
-    return true;
+    build->news = TRAIN_SAME; /* should the step be taken again */
+    return store_begin_terms(build->store, error);
 }
 
-static bool open_store(struct build *build, struct error *error)
+static bool choose_model(struct build *build, struct error *error)
 {
-    if (!build->store)
-        build->store = store_open(build->config, error);
-    if (build->store && !build->ahead)
-        build->ahead = store_learn_ahead(build->store, error);
-    return build->ahead;
+    return learn_choose(build->store, &build->chosen, error);
 }
 
-enum progress { DONE, WAIT, AGAIN };
+static bool publish(struct build *build, struct error *error)
+{
+    return learn_publish(build->store, &build->chosen, error);
+}
+
+/* One after the other. */
+static const struct {
+    bool (*run)(struct build *build, struct error *error);
+    bool with_lock;
+} steps[] = {{renew_terms, true},
+             {read_train, false},
+             {take_train, true},
+             {choose_model, false},
+             {publish, true}};
+
+enum { STEPS = sizeof steps / sizeof *steps };
+
+static bool run_step(struct build *build, struct error *error)
+{
+    bool with_lock = steps[build->step].with_lock;
+    if (!with_lock)
+        store_unlock(build->store);
+    bool ok = steps[build->step].run(build, error);
+    if (with_lock)
+        store_unlock(build->store);
+    return ok;
+}
+
+enum progress { DONE, FAILED, WAIT, READ, AGAIN };
 
 /* A database that does not answer is found out before others have to wait for our lock. */
-static bool begin_waiting(struct build *build, struct error *error)
+static bool ask_first(struct build *build, struct error *error)
 {
     bool ignored;
-    build->since = clock_ms();
-    store_limit_waits(build->store, REQUEST_PATIENCE_MS);
-    return store_has_news(build->store, &ignored, error);
+    return build->step > 0 || build->since > 0 || store_has_news(build->store, &ignored, error);
 }
 
-/* Takes the first request as far as it goes without waiting. */
-static enum progress advance(struct build *build, struct error *error)
+/* Catches up, the most of it without the lock: AGAIN, with the lock held, when it has. */
+static enum progress catch_up(struct build *build, struct error *error)
 {
-    if (!open_store(build, error))
-        return DONE;
-    if (build->since == 0 && !begin_waiting(build, error))
-        return DONE;
+    if (!build->store && !(build->store = store_open(build->config, error)))
+        return FAILED;
+    int64_t waited = build->since > 0 ? clock_ms() - build->since : 0;
+    store_limit_waits(build->store, REQUEST_PATIENCE_MS - waited);
+    if (!ask_first(build, error))
+        return FAILED;
     switch (store_lock(build->store, error)) {
     case LOCK_WAIT:
-        return WAIT;
+        return error->kind == ERROR_BEHIND ? READ : WAIT;
     case LOCK_ERROR:
-        return DONE;
+        return FAILED;
     case LOCK_HELD:
         break;
     }
-    store_limit_waits(build->store, REQUEST_PATIENCE_MS - (clock_ms() - build->since));
-    if (!store_catch_up(build->store, error)) {
-        store_unlock(build->store);
-        return DONE;
-    }
-    if (build->train_read) {
-        bool ok = build_model(build, error);
-        error->kind = ok ? ERROR_NONE : error->kind;
-        store_unlock(build->store);
-        return DONE;
-    }
-    bool renewed = store_renew_terms(build->store, error);
+    if (store_catch_up(build->store, error))
+        return AGAIN;
     store_unlock(build->store);
-    if (!renewed)
-        return DONE;
-    build->train_read =
-        learn_read_train(build->store, build->config, &build->train, &build->news, error);
-    return build->train_read ? AGAIN : DONE;
+    return error->kind == ERROR_BEHIND ? READ : FAILED;
+}
+
+/* Takes the build a step further. */
+static enum progress advance(struct build *build, struct error *error)
+{
+    enum progress progress = catch_up(build, error);
+    if (progress != AGAIN)
+        return progress;
+    if (!run_step(build, error))
+        return error->kind == ERROR_BEHIND ? READ : FAILED;
+    build->step++;
+    return build->step == STEPS ? DONE : AGAIN;
+}
+
+/* What is left of the last one, which may have been given up. */
+static void clear(struct build *build)
+{
+    snapshot_free(&build->train);
+    learn_drop(&build->chosen);
+    build->step = 0;
+    build->since = 0;
+}
+
+static void finish(struct build *build)
+{
+    while (build->served)
+        answer(&build->served, &build->response);
+}
+
+static void finish_well(struct build *build)
+{
+    response_clear(&build->response);
+    model_write(store_model(build->store), &build->response.body);
+    finish(build);
+}
+
+static void finish_badly(struct build *build, const struct error *error)
+{
+    if (build->store)
+        store_unlock(build->store); /* and leave the place in the queue */
+    response_error(&build->response, error);
+    finish(build);
+}
+
+static bool waits_too_long(struct build *build)
+{
+    build->since = build->since ? build->since : clock_ms();
+    return clock_ms() - build->since >= LOCK_PATIENCE_MS;
 }
 
 static int turn(void *context)
 {
     struct build *build = context;
-    while (build->first) {
-        struct error error = {.kind = ERROR_NONE};
-        enum progress progress = advance(build, &error);
-        if (progress == AGAIN) {
-            build->since = 0;
-            continue;
-        }
-        if (progress == WAIT) {
-            if (clock_ms() - build->since < LOCK_PATIENCE_MS)
-                return POLL_MS;
+    struct error error;
+    forget_gone(build, &build->waiting);
+    forget_gone(build, &build->served);
+    if (!build->served) {
+        if (build->store)
             store_unlock(build->store);
-            error_set(&error, ERROR_BUSY, LOCK_BUSY_TEXT);
-        }
-        if (error.kind != ERROR_NONE)
-            response_error(&build->response, &error);
-        finish_first(build);
+        clear(build);
+        build->served = build->waiting;
+        build->waiting = NULL;
     }
-    return -1;
+    if (!build->served)
+        return -1;
+    enum progress progress = advance(build, &error);
+    if (progress == READ)
+        return READ_MS;
+    if (progress == WAIT && !waits_too_long(build))
+        return POLL_MS;
+    build->since = 0;
+    if (progress == DONE)
+        finish_well(build);
+    else if (progress != AGAIN)
+        finish_badly(build, &error);
+    return 0;
+}
+
+static void free_all(struct waiting *waiting)
+{
+    while (waiting) {
+        struct waiting *next = waiting->next;
+        free(waiting);
+        waiting = next;
+    }
 }
 
 static void close_build(void *context)
 {
     struct build *build = context;
-    while (build->first) {
-        struct waiting *next = build->first->next;
-        free(build->first);
-        build->first = next;
-    }
-    snapshot_free(&build->train);
+    free_all(build->waiting);
+    free_all(build->served);
+    clear(build);
     store_close(build->store);
     buffer_free(&build->response.body);
     free(build);
@@ -189,7 +284,6 @@ bool build_handler(struct handler *handler, const struct config *config, struct 
     if (!build)
         return error_memory(error);
     build->config = config;
-    build->last = &build->first;
     *handler =
         (struct handler){.context = build, .request = handle, .turn = turn, .close = close_build};
     return true;

@@ -34,8 +34,7 @@ static bool find_news(struct follow *follow, struct error *error)
 {
     if (!follow->store && !(follow->store = store_open(follow->config, error)))
         return false;
-    return follow->has_news || (store_has_news(follow->store, &follow->has_news, error) &&
-                                (!follow->has_news || store_learn_ahead(follow->store, error)));
+    return follow->has_news || store_has_news(follow->store, &follow->has_news, error);
 }
 
 static bool take_news(struct follow *follow, struct error *error)

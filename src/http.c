@@ -56,6 +56,7 @@ int http_status(enum error_kind kind)
     case ERROR_NONE:
     case ERROR_NOT_READY:
     case ERROR_BUSY:
+    case ERROR_BEHIND:
     case ERROR_DAMAGED:
     case ERROR_SYSTEM:
         break;

@@ -25,6 +25,7 @@ struct request {
     const char *authorization;         /* "" when there is none */
     bool has_length;                   /* a Content-Length was given, or the body came in chunks */
     uint64_t content_length;
+    bool gone; /* the client has hung up since: nobody waits for the answer */
 
     /* Reads up to `size` bytes of the body: how many, 0 at its end, -1 with `error` set when it
      * ends before content_length bytes. */

@@ -38,6 +38,7 @@ struct ids {
     MDB_dbi by_id, by_ordinal, state;
     uint64_t window;
     uint64_t count;
+    int64_t stored;            /* the file has been seen to know all ids up to this event */
     struct recent_id **recent; /* in the order they came; owned */
     size_t recent_count, recent_capacity;
     void *tree; /* tsearch's, over the same: no hash that an attacker could flood */
@@ -109,7 +110,7 @@ static int write_state(struct ids *ids, MDB_txn *txn, struct stored_state state)
     return mdb_put(txn, ids->state, &key, &value, 0);
 }
 
-static int read_state(struct ids *ids, MDB_txn *txn, struct stored_state *state)
+static int read_state(const struct ids *ids, MDB_txn *txn, struct stored_state *state)
 {
     MDB_val key = {.mv_data = (void *)state_key, .mv_size = sizeof state_key - 1}, value;
     int code = mdb_get(txn, ids->state, &key, &value);
@@ -233,30 +234,44 @@ void ids_close(struct ids *ids)
     free(ids);
 }
 
+static int load_state(const struct ids *ids, struct stored_state *state)
+{
+    MDB_txn *txn;
+    int code = begin(ids, MDB_RDONLY, &txn);
+    if (code != 0)
+        return code;
+    code = read_state(ids, txn, state);
+    mdb_txn_abort(txn);
+    return code;
+}
+
+bool ids_position(struct ids *ids, struct journal_position *position, struct error *error)
+{
+    struct stored_state state;
+    int code = load_state(ids, &state);
+    if (code != 0)
+        return lmdb_error(ids, error, code, "read");
+    *position = state.position;
+    ids->stored = state.position.seq;
+    if (ids->count < state.count)
+        ids->count = state.count;
+    return true;
+}
+
+/* The content may have been replaced by an older one, which would know too little. */
+static bool is_set_back(const struct ids *ids)
+{
+    struct stored_state state;
+    return load_state(ids, &state) != 0 || state.position.seq < ids->stored;
+}
+
 bool ids_in_place(const struct ids *ids)
 {
     int fd;
     struct stat here, there;
     return mdb_env_get_fd(ids->env, &fd) == 0 && fstat(fd, &here) == 0 &&
            stat(ids->path, &there) == 0 && here.st_ino == there.st_ino &&
-           here.st_dev == there.st_dev;
-}
-
-bool ids_position(struct ids *ids, struct journal_position *position, struct error *error)
-{
-    MDB_txn *txn;
-    struct stored_state state;
-    int code = begin(ids, MDB_RDONLY, &txn);
-    if (code == 0) {
-        code = read_state(ids, txn, &state);
-        mdb_txn_abort(txn);
-    }
-    if (code != 0)
-        return lmdb_error(ids, error, code, "read");
-    *position = state.position;
-    if (ids->count < state.count)
-        ids->count = state.count;
-    return true;
+           here.st_dev == there.st_dev && !is_set_back(ids);
 }
 
 static const struct recent_id *find_recent(const struct ids *ids, const char *id, size_t length)
@@ -398,9 +413,13 @@ static int store_recent(struct ids *ids, MDB_txn *txn, const struct recent_id *r
     return mdb_put(txn, ids->by_ordinal, &ordinal, &key, 0);
 }
 
+/* Unless another process has brought the file further already. */
 static int store_all(struct ids *ids, MDB_txn *txn, struct journal_position position)
 {
-    int code = 0;
+    struct stored_state before;
+    int code = read_state(ids, txn, &before);
+    if (code != 0 || before.position.seq > position.seq)
+        return code;
     for (size_t i = 0; code == 0 && i < ids->recent_count; i++)
         code = store_recent(ids, txn, ids->recent[i]);
     if (code == 0)
@@ -436,6 +455,7 @@ bool ids_flush(struct ids *ids, struct journal_position position, struct error *
         code = try_flush(ids, position);
     if (code != 0)
         return lmdb_error(ids, error, code, "write");
+    ids->stored = position.seq;
     drop_recent(ids);
     return true;
 }

@@ -31,7 +31,8 @@ struct ids;
 struct ids *ids_open(const char *directory, uint64_t window, struct error *error);
 void ids_close(struct ids *ids); /* NULL is fine */
 
-/* False once the file has been removed or replaced, because it was damaged, say: open it anew. */
+/* False once the file has been removed or replaced, because it was damaged, say, or has an older
+ * content than it had: open it anew. */
 bool ids_in_place(const struct ids *ids);
 
 /* Up to where in the journal the file knows all ids; each id behind it has to be added again, once

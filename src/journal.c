@@ -1,32 +1,19 @@
-#include "journal.h"
+#include "journal_private.h"
 
 #include "file.h"
-#include "journal_line.h"
-#include "timestamp.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    READ_SIZE = 256 << 10,
     /* no batch is near as large: a longer one is damage, not a reason to swap */
     BATCH_MAX = 256 << 20
-};
-
-struct journal {
-    int fd;
-    struct journal_position end;
-    struct line_layout layout; /* empty until the schema is known */
-    struct buffer batch;       /* the open batch's lines, the last one unfinished */
-    size_t batch_lines, last_line;
-    char time[TIMESTAMP_MAX]; /* the open batch's */
-    struct buffer scratch;
-    bool uncut; /* a failed write may have left bytes behind end.offset */
 };
 
 static bool sync_directory(const char *directory, struct error *error)
@@ -52,6 +39,12 @@ static bool open_file(struct journal *journal, const char *directory, struct err
     return journal->fd >= 0 && (!create || sync_directory(directory, error));
 }
 
+static bool set_path(struct journal *journal, const char *directory, struct error *error)
+{
+    return snprintf(journal->path, PATH_MAX, "%s/" JOURNAL_NAME, directory) < PATH_MAX ||
+           error_set(error, ERROR_SYSTEM, "the path of the data directory is too long");
+}
+
 struct journal *journal_open(const char *directory, struct error *error)
 {
     struct journal *journal = calloc(1, sizeof *journal);
@@ -60,9 +53,25 @@ struct journal *journal_open(const char *directory, struct error *error)
         return NULL;
     }
     journal->fd = -1;
-    if (open_file(journal, directory, error))
+    if (set_path(journal, directory, error) && open_file(journal, directory, error))
         return journal;
     journal_close(journal);
+    return NULL;
+}
+
+struct journal *journal_open_again(const struct journal *journal, struct error *error)
+{
+    struct journal *again = calloc(1, sizeof *again);
+    if (!again) {
+        error_memory(error);
+        return NULL;
+    }
+    memcpy(again->path, journal->path, sizeof again->path);
+    again->fd = fcntl(journal->fd, F_DUPFD_CLOEXEC, 0);
+    if (again->fd >= 0)
+        return again;
+    error_errno(error, "cannot open " JOURNAL_NAME " once more");
+    journal_close(again);
     return NULL;
 }
 
@@ -73,9 +82,30 @@ void journal_close(struct journal *journal)
     if (journal->fd >= 0)
         close(journal->fd);
     line_layout_free(&journal->layout);
+    buffer_free(&journal->scan.text);
     buffer_free(&journal->batch);
     buffer_free(&journal->scratch);
     free(journal);
+}
+
+bool journal_in_place(const struct journal *journal, struct error *error)
+{
+    struct stat here, there;
+    return (fstat(journal->fd, &here) == 0 && stat(journal->path, &there) == 0 &&
+            here.st_ino == there.st_ino && here.st_dev == there.st_dev) ||
+           error_set(error, ERROR_DAMAGED,
+                     JOURNAL_NAME ": was removed, renamed or replaced under the running service; "
+                                  "stop it, put the file back, start again");
+}
+
+bool journal_lock(struct journal *journal)
+{
+    return flock(journal->fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+void journal_unlock(struct journal *journal)
+{
+    flock(journal->fd, LOCK_UN);
 }
 
 bool journal_set_schema(struct journal *journal, const struct schema *schema, struct error *error)
@@ -109,16 +139,7 @@ const struct schema *journal_schema(const struct journal *journal)
 
 /* ------------------------------------------------------------------ reading */
 
-/* A batch as far as it has been read: from `start` on, `text` holds the file from
- * `journal->end.offset` on. */
-struct batch_scan {
-    struct buffer text;
-    size_t start;   /* what lies before it has been visited */
-    size_t checked; /* bytes of complete, valid lines from `start` on */
-    int64_t lines;  /* how many those are */
-};
-
-static long read_at(int fd, char *data, size_t size, uint64_t offset)
+long journal_read_at(int fd, char *data, size_t size, uint64_t offset)
 {
     ssize_t got;
     do
@@ -137,8 +158,7 @@ static void drop_visited(struct batch_scan *scan)
     scan->start = 0;
 }
 
-/* Reads on behind scan->text; 0 at the end of the file, -1 with `error` set. */
-static long read_more(struct journal *journal, struct batch_scan *scan, struct error *error)
+long journal_read_more(struct journal *journal, struct batch_scan *scan, struct error *error)
 {
     drop_visited(scan);
     if (scan->text.length > BATCH_MAX) {
@@ -146,12 +166,13 @@ static long read_more(struct journal *journal, struct batch_scan *scan, struct e
                   (long long)journal->end.seq + 1, BATCH_MAX >> 20);
         return -1;
     }
-    char *room = buffer_reserve(&scan->text, READ_SIZE);
+    char *room = buffer_reserve(&scan->text, JOURNAL_READ_SIZE);
     if (!room) {
         error_memory(error);
         return -1;
     }
-    long got = read_at(journal->fd, room, READ_SIZE, journal->end.offset + scan->text.length);
+    long got = journal_read_at(journal->fd, room, JOURNAL_READ_SIZE,
+                               journal->end.offset + scan->text.length);
     if (got < 0)
         error_errno(error, "cannot read " JOURNAL_NAME);
     else
@@ -159,19 +180,19 @@ static long read_more(struct journal *journal, struct batch_scan *scan, struct e
     return got;
 }
 
-/* Reads the file from `offset` into scratch until a whole line is there. */
-static const char *fetch_line(struct journal *journal, uint64_t offset, size_t *length,
-                              struct error *error)
+const char *journal_fetch_line(struct journal *journal, uint64_t offset, size_t *length,
+                               struct error *error)
 {
     struct buffer *scratch = &journal->scratch;
     buffer_clear(scratch);
     for (;;) {
-        char *room = buffer_reserve(scratch, READ_SIZE / 64);
+        char *room = buffer_reserve(scratch, JOURNAL_READ_SIZE / 64);
         if (!room) {
             error_memory(error);
             return NULL;
         }
-        long got = read_at(journal->fd, room, READ_SIZE / 64, offset + scratch->length);
+        long got =
+            journal_read_at(journal->fd, room, JOURNAL_READ_SIZE / 64, offset + scratch->length);
         if (got < 0) {
             error_errno(error, "cannot read " JOURNAL_NAME);
             return NULL;
@@ -200,16 +221,14 @@ static void find_kinds(struct journal *journal, struct schema *schema, bool *unt
     size_t length, batch;
     int64_t seq;
     const char *line;
-    while ((line = fetch_line(journal, offset, &length, &end)) &&
+    while ((line = journal_fetch_line(journal, offset, &length, &end)) &&
            line_check(line, length, &seq, &batch) &&
            line_tell_kinds(line, length, schema, untold) > 0)
         offset += length + 1;
 }
 
-/* The first line's features are all lines' features, whatever was meant to be before it came. The
- * lines behind it begin at `next`. */
-static bool take_schema(struct journal *journal, const char *line, size_t length, uint64_t next,
-                        struct error *error)
+bool journal_take_schema(struct journal *journal, const char *line, size_t length, uint64_t next,
+                         struct error *error)
 {
     bool untold[SCHEMA_FEATURES_MAX] = {false};
     size_t count;
@@ -229,7 +248,8 @@ static bool visit_line(struct journal *journal, const char *line, size_t length,
                        journal_visitor *visit, void *context, struct error *error)
 {
     struct journal_event event = {.offset = offset};
-    if (journal->end.seq == 0 && !take_schema(journal, line, length, offset + length + 1, error))
+    if (journal->end.seq == 0 &&
+        !journal_take_schema(journal, line, length, offset + length + 1, error))
         return false;
     if (!line_read(&journal->layout, line, length, &event))
         return error_set(error, ERROR_DAMAGED,
@@ -245,20 +265,27 @@ static bool visit_batch(struct journal *journal, struct batch_scan *scan, journa
 {
     struct journal_position before = journal->end;
     const char *batch = scan->text.data + scan->start;
-    for (size_t at = 0; at < scan->checked;) {
+    journal->end.seq += scan->visit_lines;
+    while (scan->visited < scan->checked) {
+        size_t at = scan->visited;
         const char *line = batch + at, *newline = memchr(line, '\n', scan->checked - at);
         if (!visit_line(journal, line, (size_t)(newline - line), before.offset + at, visit, context,
                         error)) {
             journal->end = before;
             return false;
         }
-        at += (size_t)(newline - line) + 1;
+        scan->visited += (size_t)(newline - line) + 1;
+        scan->visit_lines++;
     }
     journal->end.offset += scan->checked;
-    scan->start += scan->checked;
-    scan->checked = 0;
-    scan->lines = 0;
+    *scan = (struct batch_scan){.text = scan->text, .start = scan->start + scan->checked};
     return true;
+}
+
+void journal_end_scan(struct batch_scan *scan)
+{
+    buffer_free(&scan->text);
+    *scan = (struct batch_scan){.start = 0};
 }
 
 /* Cuts the file to what is known to be complete. */
@@ -276,13 +303,7 @@ bool journal_settle(struct journal *journal)
     return !journal->uncut || cut_tail(journal, &ignored);
 }
 
-struct line {
-    const char *text;
-    size_t length; /* without its newline */
-    bool ended;    /* it has one; otherwise the text read so far ends here */
-};
-
-static struct line line_at(const struct batch_scan *scan, size_t at)
+struct line journal_line_at(const struct batch_scan *scan, size_t at)
 {
     size_t left = scan->text.length - at;
     const char *text = left ? scan->text.data + at : "", *newline = memchr(text, '\n', left);
@@ -305,10 +326,10 @@ enum scan_result { SCAN_BATCH, SCAN_END, SCAN_ERROR };
 static enum scan_result scan_batch(struct journal *journal, struct batch_scan *scan,
                                    struct error *error)
 {
-    for (;;) {
-        struct line line = line_at(scan, scan->start + scan->checked);
+    while (!scan->complete) {
+        struct line line = journal_line_at(scan, scan->start + scan->checked);
         if (!line.ended) {
-            long got = read_more(journal, scan, error);
+            long got = journal_read_more(journal, scan, error);
             if (got > 0)
                 continue;
             return got < 0 ? SCAN_ERROR : SCAN_END;
@@ -322,9 +343,9 @@ static enum scan_result scan_batch(struct journal *journal, struct batch_scan *s
             return damaged(journal, scan, error), SCAN_ERROR;
         scan->checked += line.length + 1;
         scan->lines++;
-        if (batch > 0)
-            return SCAN_BATCH;
+        scan->complete = batch > 0;
     }
+    return SCAN_BATCH;
 }
 
 /* Pages that a crash kept from being written read as NUL bytes. No single flipped bit makes a NUL
@@ -341,7 +362,7 @@ static bool has_hole(struct line line)
 static bool is_followed(const struct journal *journal, const struct batch_scan *scan, size_t at)
 {
     while (at < scan->text.length) {
-        struct line line = line_at(scan, at);
+        struct line line = journal_line_at(scan, at);
         int64_t seq;
         size_t batch;
         at += line.length + 1;
@@ -358,7 +379,7 @@ static bool is_torn(struct journal *journal, struct batch_scan *scan, struct err
 {
     int64_t seq;
     size_t batch;
-    struct line line = line_at(scan, scan->start + scan->checked);
+    struct line line = journal_line_at(scan, scan->start + scan->checked);
     if (line.length == 0 && !line.ended)
         return true;
     if (!line.ended)
@@ -367,7 +388,7 @@ static bool is_torn(struct journal *journal, struct batch_scan *scan, struct err
     if (!has_hole(line))
         return damaged(journal, scan, error);
     long got;
-    while ((got = read_more(journal, scan, error)) > 0)
+    while ((got = journal_read_more(journal, scan, error)) > 0)
         ;
     return got == 0 && (!is_followed(journal, scan, scan->start + scan->checked) ||
                         damaged(journal, scan, error));
@@ -390,127 +411,80 @@ static bool settle_tail(struct journal *journal, struct batch_scan *scan, int64_
     return cut_tail(journal, error);
 }
 
-/* Whether the file reaches to the position, which it did once. */
-static bool check_size(struct journal_position position, uint64_t size, struct error *error)
+bool journal_size(const struct journal *journal, struct journal_position position, uint64_t *size,
+                  struct error *error)
 {
-    return size >= position.offset ||
+    struct stat status;
+    if (fstat(journal->fd, &status) != 0)
+        return error_errno(error, "cannot look at " JOURNAL_NAME);
+    *size = (uint64_t)status.st_size;
+    return *size >= position.offset ||
            error_set(error, ERROR_DAMAGED,
                      JOURNAL_NAME ": has %llu bytes, but its first %lld events took %llu; "
                                   "restore the file from a copy",
-                     (unsigned long long)size, (long long)position.seq,
+                     (unsigned long long)*size, (long long)position.seq,
                      (unsigned long long)position.offset);
+}
+
+bool journal_left(const struct journal *journal, uint64_t *bytes, struct error *error)
+{
+    uint64_t size = 0;
+    if (!journal_size(journal, journal->end, &size, error))
+        return false;
+    *bytes = size - journal->end.offset;
+    return true;
 }
 
 bool journal_replay(struct journal *journal, int64_t known, journal_visitor *visit, void *context,
                     struct error *error)
 {
-    struct stat status;
+    uint64_t left;
     if (journal->uncut && !cut_tail(journal, error))
         return false;
-    if (fstat(journal->fd, &status) != 0)
-        return error_errno(error, "cannot look at " JOURNAL_NAME);
-    if (status.st_nlink == 0) /* what is written to it would be gone with this process */
-        return error_set(error, ERROR_DAMAGED,
-                         JOURNAL_NAME
-                         ": was removed or replaced under the running service; stop it, "
-                         "put the file back, start again");
-    if ((uint64_t)status.st_size == journal->end.offset)
-        return true;
-    if (!check_size(journal->end, (uint64_t)status.st_size, error))
+    if (!journal_in_place(journal, error) || !journal_left(journal, &left, error))
         return false;
+    if (left == 0)
+        return true;
     struct batch_scan scan = {0};
     enum scan_result result;
+    journal_end_scan(&journal->scan); /* it may have read what was not there to stay */
     bool ok = true;
     while (ok && (result = scan_batch(journal, &scan, error)) == SCAN_BATCH)
         ok = visit_batch(journal, &scan, visit, context, error);
     ok = ok && result == SCAN_END && settle_tail(journal, &scan, known, error);
-    buffer_free(&scan.text);
+    journal_end_scan(&scan);
     return ok;
+}
+
+/* What lies behind `until` may change before the next call. */
+static void pause_scan(struct journal *journal, struct journal_position until)
+{
+    struct batch_scan *scan = &journal->scan;
+    uint64_t stays = scan->start + (until.offset - journal->end.offset);
+    if (scan->text.length > stays)
+        scan->text.length = (size_t)stays;
 }
 
 bool journal_visit(struct journal *journal, struct journal_position until, journal_visitor *visit,
                    void *context, struct error *error)
 {
-    struct batch_scan scan = {0};
+    struct batch_scan *scan = &journal->scan;
     bool ok = true;
     while (ok && journal->end.seq < until.seq)
-        switch (scan_batch(journal, &scan, error)) {
+        switch (scan_batch(journal, scan, error)) {
         case SCAN_BATCH:
-            ok = visit_batch(journal, &scan, visit, context, error);
+            ok = visit_batch(journal, scan, visit, context, error);
             break;
         case SCAN_END:
-            ok = damaged(journal, &scan, error);
+            ok = damaged(journal, scan, error);
             break;
         case SCAN_ERROR:
             ok = false;
         }
-    buffer_free(&scan.text);
-    return ok;
-}
-
-/* The end of the first batch that ends with a line that begins behind byte `from`, or where there
- * is none before `until` that. */
-static bool next_end(struct journal *journal, uint64_t from, struct journal_position until,
-                     struct journal_position *end, struct error *error)
-{
-    struct batch_scan scan = {0};
-    size_t at = 0, batch = 0;
-    bool ok = true;
-    *end = until;
-    journal->end.offset = from; /* where the scan reads */
-    while (ok && from + at < until.offset) {
-        struct line line = line_at(&scan, at);
-        if (!line.ended) {
-            long got = read_more(journal, &scan, error);
-            if (got > 0)
-                continue;
-            ok = got == 0; /* whoever reads on is told */
-            break;
-        }
-        at += line.length + 1;
-        int64_t seq; /* what is left of a line that began before is none, by its checksum */
-        if (line_check(line.text, line.length, &seq, &batch) && batch > 0) {
-            *end = (struct journal_position){.offset = from + at, .seq = seq};
-            break;
-        }
-    }
-    buffer_free(&scan.text);
-    return ok;
-}
-
-/* By halves: the numbers grow with the offsets. */
-static bool find_end(struct journal *journal, struct journal_position until, int64_t seq,
-                     struct journal_position *found, struct error *error)
-{
-    struct journal_position end;
-    uint64_t high = until.offset;
-    *found = (struct journal_position){0};
-    while (high > found->offset + READ_SIZE) {
-        uint64_t middle = found->offset + (high - found->offset) / 2;
-        if (!next_end(journal, middle, until, &end, error))
-            return false;
-        if (end.seq <= seq && end.offset < high)
-            *found = end;
-        else
-            high = middle;
-    }
-    return true;
-}
-
-bool journal_seek(struct journal *journal, struct journal_position until, int64_t seq,
-                  struct error *error)
-{
-    struct stat status;
-    struct journal_position found;
-    size_t length;
-    if (fstat(journal->fd, &status) != 0)
-        return error_errno(error, "cannot look at " JOURNAL_NAME);
-    if (!check_size(until, (uint64_t)status.st_size, error) ||
-        !find_end(journal, until, seq, &found, error))
-        return false;
-    const char *first = fetch_line(journal, 0, &length, error);
-    bool ok = first && take_schema(journal, first, length, length + 1, error);
-    journal->end = ok ? found : (struct journal_position){0};
+    if (ok || error->kind != ERROR_BEHIND)
+        journal_end_scan(scan);
+    else
+        pause_scan(journal, until);
     return ok;
 }
 
@@ -618,7 +592,7 @@ bool journal_read(struct journal *journal, uint64_t offset, struct journal_event
     bool open = offset >= journal->end.offset;
     const char *line =
         open ? copy_open_line(journal, (size_t)(offset - journal->end.offset), &length, error)
-             : fetch_line(journal, offset, &length, error);
+             : journal_fetch_line(journal, offset, &length, error);
     if (!line)
         return false;
     event->offset = offset;

@@ -13,8 +13,8 @@
  * After a crash a batch without its last line was never acknowledged and is cut; anything else that
  * is not as it was written is damage, and an error that names the line.
  *
- * Every function but journal_open, journal_close and journal_visit wants the volume's lock to be
- * held. */
+ * Every function but journal_open, journal_open_again, journal_close and journal_visit wants the
+ * volume's lock to be held. */
 #ifndef TRENDLINE_JOURNAL_H
 #define TRENDLINE_JOURNAL_H
 
@@ -44,12 +44,32 @@ struct journal;
 
 /* Opens or creates the journal in `directory`, at its beginning. */
 struct journal *journal_open(const char *directory, struct error *error);
+/* The same file once more, at its beginning, wherever it is by now. */
+struct journal *journal_open_again(const struct journal *journal, struct error *error);
 void journal_close(struct journal *journal); /* NULL is fine */
+
+/* Whether the journal's name still leads to the open file: what is written to another one is not
+ * there for whoever opens it next. Otherwise ERROR_DAMAGED. */
+bool journal_in_place(const struct journal *journal, struct error *error);
+
+/* A lock on the file itself, beside the volume's, so that two processes never write it at once even
+ * if somebody has replaced the volume's lock. Never blocks; false: another process has it. */
+bool journal_lock(struct journal *journal);
+void journal_unlock(struct journal *journal);
 
 /* Where a snapshot left off; `schema` is what its rows have. Both are copied. */
 bool journal_resume(struct journal *journal, struct journal_position position,
                     const struct schema *schema, struct error *error);
 struct journal_position journal_position(const struct journal *journal);
+
+/* Whether a batch whose last event has that number ends at that place; otherwise it is another
+ * journal, or damaged: ERROR_DAMAGED. The beginning always does. */
+bool journal_check(struct journal *journal, struct journal_position position, struct error *error);
+
+/* How many bytes lie behind the position. ERROR_DAMAGED: the file has become shorter. */
+bool journal_left(const struct journal *journal, uint64_t *bytes, struct error *error);
+/* The end of the last batch that is whole, or the position if that is behind it. */
+bool journal_last(struct journal *journal, struct journal_position *last, struct error *error);
 
 /* The schema of the events, from the first line on, or NULL while there are none. */
 const struct schema *journal_schema(const struct journal *journal);
@@ -61,8 +81,8 @@ bool journal_set_schema(struct journal *journal, const struct schema *schema, st
 bool journal_seek(struct journal *journal, struct journal_position until, int64_t seq,
                   struct error *error);
 
-/* Called for each event of each complete batch, in order; false (with `error` set) ends the replay.
- */
+/* Called for each event of each complete batch, in order; false (with `error` set) ends the replay,
+ * which begins with that batch again. */
 typedef bool journal_visitor(void *context, const struct journal_event *event, struct error *error);
 
 /* Visits all events behind the position and moves it to the end. An incomplete last batch is cut
@@ -72,7 +92,9 @@ bool journal_replay(struct journal *journal, int64_t known, journal_visitor *vis
                     struct error *error);
 
 /* Visits the events behind the position up to `until`, the end of a complete batch, and moves the
- * position there. What is complete never changes, so that this wants no lock. */
+ * position there. What is complete never changes, so that this wants no lock. After ERROR_BEHIND,
+ * by which the visitor says that it has had enough for now, the next call goes on with the event
+ * that was refused; until then the position is that of its batch's beginning. */
 bool journal_visit(struct journal *journal, struct journal_position until, journal_visitor *visit,
                    void *context, struct error *error);
 

@@ -23,7 +23,7 @@ enum {
 };
 
 struct group {
-    const struct launch *launch;
+    struct launch *launch;
     pid_t svscan; /* 0 once it is gone */
     bool announced, stopping, failed;
     bool ending;         /* stopping, and svscan has been told so */
@@ -33,7 +33,7 @@ struct group {
 
 static const int SIGNALS[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
-static sigset_t watched_signals(void)
+sigset_t launch_signals(void)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -101,6 +101,8 @@ static void stop(struct group *group)
     if (group->stopping)
         return;
     group->stopping = true;
+    if (group->launch->preparing)
+        kill(group->launch->preparing, SIGTERM);
     group->nginx_limit = clock_ms() + NGINX_PATIENCE_MS;
     bring_nginx_down(group->launch);
 }
@@ -114,24 +116,44 @@ static void go_on_stopping(struct group *group)
         kill(group->svscan, SIGTERM);
 }
 
+static void end_preparing(struct group *group, int status)
+{
+    struct launch *launch = group->launch;
+    if (group->stopping)
+        launch->preparing = 0;
+    else if (launch_prepare_ended(launch, status) != 0)
+        fprintf(stderr,
+                "trendline: the data are not prepared, as said above: predictions come from "
+                "the model that is there, and events and builds are told why\n");
+    else if (launch->preparing == 0)
+        fprintf(stderr, "trendline: the data are prepared: events and builds are taken\n");
+}
+
 /* Besides s6-svscan, whatever has lost its parent becomes our child. */
 static void reap(struct group *group)
 {
     pid_t pid;
-    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+    int status;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         if (pid == group->svscan)
             group->svscan = 0;
+        else if (pid == group->launch->preparing)
+            end_preparing(group, status);
 }
 
 /* In a container only its port means something to those outside. */
-static void announce(const struct config *config)
+static void announce(const struct launch *launch)
 {
+    const struct config *config = &launch->config;
+    const char *rest = launch->preparing ? "; still being read: predictions come from the model "
+                                           "that is there, events and builds have to wait"
+                                         : "";
     if (getpid() == 1)
-        printf("trendline " TRENDLINE_VERSION " ready on port %u of this container, data in %s\n",
-               config->port, config->data_dir);
+        printf("trendline " TRENDLINE_VERSION " ready on port %u of this container, data in %s%s\n",
+               config->port, config->data_dir, rest);
     else
-        printf("trendline " TRENDLINE_VERSION " ready on http://127.0.0.1:%u, data in %s\n",
-               config->port, config->data_dir);
+        printf("trendline " TRENDLINE_VERSION " ready on http://127.0.0.1:%u, data in %s%s\n",
+               config->port, config->data_dir, rest);
 }
 
 static void announce_when_ready(struct group *group)
@@ -140,7 +162,7 @@ static void announce_when_ready(struct group *group)
     struct error error;
     if (health_check(config->port, &error)) {
         group->announced = true;
-        announce(config);
+        announce(group->launch);
         fflush(stdout);
     } else if (now() - group->started > START_PATIENCE_SECONDS) {
         fprintf(stderr, "trendline: gave up waiting for the service: %s\n", error.text);
@@ -194,12 +216,11 @@ static void end_orphans(struct group *group, const sigset_t *signals)
     signal_children(SIGKILL);
 }
 
-int launch_group(const struct launch *launch)
+int launch_group(struct launch *launch)
 {
     struct group group = {.launch = launch, .started = now()};
-    sigset_t signals = watched_signals();
+    sigset_t signals = launch_signals();
     pid_t launcher = getpid();
-    sigprocmask(SIG_BLOCK, &signals, NULL);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     group.svscan = fork();
     if (group.svscan == 0)

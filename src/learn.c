@@ -2,6 +2,7 @@
 
 #include "train.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool learn_update(struct store *store, const struct config *config, struct error *error)
@@ -27,16 +28,61 @@ bool learn_allows(const struct config *config, const struct model *model)
            (candidate == RIDGE ? config->may_choose : config->has_terms);
 }
 
-bool learn_build(struct store *store, struct error *error)
+void learn_drop(struct chosen *chosen)
+{
+    model_free(chosen->model);
+    chosen->model = NULL;
+}
+
+static const char *train_fingerprint(const struct store *store)
+{
+    const struct snapshot *train = store_train(store);
+    return train ? train->fingerprint : "";
+}
+
+bool learn_choose(const struct store *store, struct chosen *chosen, struct error *error)
 {
     struct folds_set rows;
-    struct model *model = store_begin_terms(store, error) && store_rows(store, &rows, error)
-                              ? model_choose(store_schema(store), &rows, error)
-                              : NULL;
-    if (model && store_publish_build(store, model, error))
+    *chosen = (struct chosen){.events = store_events(store)};
+    snprintf(chosen->train, sizeof chosen->train, "%s", train_fingerprint(store));
+    if (store_rows(store, &rows, error))
+        chosen->model = model_choose(store_schema(store), &rows, error);
+    return chosen->model != NULL;
+}
+
+/* As an online update moves a model: what was chosen before is what the sums say now. */
+static bool move_on(const struct store *store, struct chosen *chosen, struct error *error)
+{
+    struct folds_set rows;
+    if (chosen->events == store_events(store) &&
+        strcmp(chosen->train, train_fingerprint(store)) == 0)
         return true;
-    model_free(model);
-    return false;
+    if (!schema_equal(chosen->model->schema, store_schema(store)))
+        return error_set(error, ERROR_BUSY, "the features have changed meanwhile: try again");
+    struct model *moved = store_rows(store, &rows, error)
+                              ? model_like(chosen->model, store_schema(store), &rows, error)
+                              : NULL;
+    if (!moved)
+        return false;
+    learn_drop(chosen);
+    chosen->model = moved;
+    return true;
+}
+
+bool learn_publish(struct store *store, struct chosen *chosen, struct error *error)
+{
+    bool ok = move_on(store, chosen, error) && store_publish_build(store, chosen->model, error);
+    if (ok)
+        chosen->model = NULL;
+    learn_drop(chosen);
+    return ok;
+}
+
+bool learn_build(struct store *store, struct error *error)
+{
+    struct chosen chosen;
+    return store_begin_terms(store, error) && learn_choose(store, &chosen, error) &&
+           learn_publish(store, &chosen, error);
 }
 
 /* What is wrong with the train file is the matter of whoever builds; want of memory is not. */

@@ -1,4 +1,5 @@
-/* Learning: from moments to the current model. Everything wants the store's lock, caught up. */
+/* Learning: from moments to the current model. Everything wants the store's lock, caught up, unless
+ * it says otherwise. */
 #ifndef TRENDLINE_LEARN_H
 #define TRENDLINE_LEARN_H
 
@@ -15,6 +16,21 @@ bool learn_update(struct store *store, const struct config *config, struct error
 /* Makes the next version from the train file's sums and all events. ERROR_CONFLICT: there is
  * nothing. */
 bool learn_build(struct store *store, struct error *error);
+
+/* The same in two steps, for those who let others write meanwhile. A model that was chosen, and of
+ * what. */
+struct chosen {
+    struct model *model; /* owned; NULL: none */
+    int64_t events;
+    char train[SNAPSHOT_FINGERPRINT_MAX]; /* "": no train file */
+};
+
+/* What predicts best of what the store has learnt: may take a second, and does not want the lock.
+ * ERROR_CONFLICT: there is nothing. */
+bool learn_choose(const struct store *store, struct chosen *chosen, struct error *error);
+/* Publishes it, moved by what has been learnt since, and empties it either way. */
+bool learn_publish(struct store *store, struct chosen *chosen, struct error *error);
+void learn_drop(struct chosen *chosen);
 
 /* What reading the train file came to. */
 enum train_news {

@@ -105,24 +105,31 @@ static const double *sums_of(struct live_sums *sums, const double *numbers)
     return numbers + SUMS_NUMBERS;
 }
 
-void live_write(const struct live *live, struct buffer *out)
+void live_write_state(const struct live *live, struct buffer *out)
 {
-    struct live_sums window = live_window(live);
     double numbers[NUMBERS], *to = numbers_of(&live->total, numbers);
     for (size_t i = 0; i < LIVE_BLOCKS; i++)
         to = numbers_of(&live->blocks[i], to);
     const double rest[] = {(double)live->block, live->mean, live->spread, live->excess};
     memcpy(to, rest, sizeof rest);
-    buffer_puts(out, "{");
-    write_sums(&live->total, out);
-    buffer_puts(out, ",\n    \"window\": {");
-    write_sums(&window, out);
-    buffer_printf(out, "},\n    \"drift\": %s, \"state\": [", live_drifts(live) ? "true" : "false");
+    buffer_puts(out, "\"state\": [");
     for (size_t i = 0; i < NUMBERS; i++) {
         buffer_puts(out, i > 0 ? ", " : "");
         json_write_number(out, numbers[i]);
     }
-    buffer_puts(out, "]}");
+    buffer_puts(out, "]");
+}
+
+void live_write(const struct live *live, struct buffer *out)
+{
+    struct live_sums window = live_window(live);
+    buffer_puts(out, "{");
+    write_sums(&live->total, out);
+    buffer_puts(out, ",\n    \"window\": {");
+    write_sums(&window, out);
+    buffer_printf(out, "},\n    \"drift\": %s, ", live_drifts(live) ? "true" : "false");
+    live_write_state(live, out);
+    buffer_puts(out, "}");
 }
 
 static bool parse_numbers(const struct json *list, double numbers[static NUMBERS])

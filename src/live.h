@@ -38,8 +38,10 @@ struct live_sums live_window(const struct live *live);
 /* Are the errors significantly worse than they have been? */
 bool live_drifts(const struct live *live);
 
-/* Appends one JSON object, and reads it back; false: it is not what was written. */
+/* Appends one JSON object, and reads it back; false: it is not what was written. Of its members the
+ * one called `state` is enough to be read back: live_write_state appends no more. */
 void live_write(const struct live *live, struct buffer *out);
+void live_write_state(const struct live *live, struct buffer *out);
 bool live_parse(struct live *live, const struct json *json);
 
 #endif

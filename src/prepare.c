@@ -19,6 +19,33 @@ static bool restore_model(struct store *store, bool *built, struct error *error)
     return *built;
 }
 
+/* Others may be served by now: what takes long is done without the lock. */
+static bool read_train(struct store *store, const struct config *config, enum train_news *news,
+                       struct error *error)
+{
+    struct snapshot train;
+    store_start(store, "learning the train file");
+    store_unlock(store);
+    if (!learn_read_train(store, config, &train, news, error))
+        return false;
+    if (store_wait(store, error))
+        return learn_take_train(store, config, &train, *news, error);
+    snapshot_free(&train);
+    return false;
+}
+
+static bool build_model(struct store *store, struct error *error)
+{
+    struct chosen chosen = {0};
+    if (!store_begin_terms(store, error))
+        return false;
+    store_unlock(store);
+    bool ok = learn_choose(store, &chosen, error) && store_wait(store, error) &&
+              learn_publish(store, &chosen, error) && store_snapshot(store, error);
+    learn_drop(&chosen);
+    return ok;
+}
+
 /* With other settings than those that the model was made with a new one is made, of the right kind.
  */
 static bool prepare_model(struct store *store, const struct config *config,
@@ -29,7 +56,7 @@ static bool prepare_model(struct store *store, const struct config *config,
         return false;
     if (built && config->learn_online &&
         (settings == SETTINGS_LEARNT || !learn_allows(config, store_model(store))))
-        return learn_build(store, error);
+        return build_model(store, error);
     if (built && !learn_update(store, config, error))
         fprintf(stderr, "trendline: warning: the model is not up to date with the events: %s\n",
                 error->text);
@@ -39,12 +66,10 @@ static bool prepare_model(struct store *store, const struct config *config,
 static bool learn(struct store *store, const struct config *config, enum settings_result settings,
                   struct error *error)
 {
-    struct snapshot train;
     enum train_news news;
-    if (!store_catch_up(store, error) || !learn_read_train(store, config, &train, &news, error) ||
-        !learn_take_train(store, config, &train, news, error))
+    if (!store_wait(store, error) || !read_train(store, config, &news, error))
         return false;
-    return news == TRAIN_NEW ? learn_build(store, error) && store_snapshot(store, error)
+    return news == TRAIN_NEW ? build_model(store, error)
                              : prepare_model(store, config, settings, error);
 }
 
@@ -83,7 +108,7 @@ bool prepare_run(const struct config *config, struct error *error)
     if (!store)
         return error->kind == ERROR_FULL && prepare_read_only(NULL, config, error);
     unready_tell(config->data_dir, "what is stored is still being read");
-    bool ok = store_wait_lock(store, error) && prepare_store(store, config, error);
+    bool ok = prepare_store(store, config, error);
     if (!ok && error->kind == ERROR_FULL)
         ok = prepare_read_only(store, config, error);
     bool later = !ok && config->postgres.length > 0 && error->kind == ERROR_BUSY;

@@ -1,20 +1,17 @@
 #include "serve.h"
 
 #include "access.h"
-#include "ids.h"
 #include "launch.h"
 #include "sandbox.h"
 #include "settings_file.h"
 #include "store.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { OPEN_FILES_WANTED = 16384 };
@@ -74,31 +71,6 @@ static bool settle_memory(const struct config *config, struct error *error)
     return setenv(CONFIG_MEMORY, bytes, 1) == 0 || error_memory(error);
 }
 
-/* `trendline prepare` as the owner of DATA_DIR, in a process of its own, which takes with it what
- * memory the learning took. Returns its exit code. */
-static int prepare(const struct launch *launch)
-{
-    pid_t child = fork();
-    if (child == 0) {
-        struct error error;
-        access_hide();
-        owner_renounce();
-        if (!owner_become(&launch->owner, &error))
-            _exit(fail(&error));
-        execl(launch->executable, "trendline", "prepare", (char *)NULL);
-        fprintf(stderr, "trendline: cannot run %s: %s\n", launch->executable, strerror(errno));
-        _exit(1);
-    }
-    int status;
-    if (child < 0 || waitpid(child, &status, 0) < 0) {
-        fprintf(stderr, "trendline: cannot start a process: %s\n", strerror(errno));
-        return 1;
-    }
-    if (WIFSIGNALED(status))
-        fprintf(stderr, "trendline: preparing the data was ended by signal %d\n", WTERMSIG(status));
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-}
-
 static void raise_open_files(struct launch *launch)
 {
     struct rlimit limit;
@@ -110,19 +82,6 @@ static void raise_open_files(struct launch *launch)
         setrlimit(RLIMIT_NOFILE, &limit);
     }
     launch->open_files_max = limit.rlim_cur;
-}
-
-/* All processes that are started from now on have it, so that it lasts as long as any of them. */
-static bool hold_settings(const struct launch *launch, struct error *error)
-{
-    int fd;
-    if (launch->config.postgres.length > 0)
-        return true;
-    if (!settings_file_hold(&launch->config, &fd, error))
-        return false;
-    if (fd < 0 || dup2(fd, LAUNCH_HOLD) >= 0)
-        return true;
-    return error_errno(error, "cannot hold " SETTINGS_LOCK_NAME);
 }
 
 static int launch_in_run_directory(struct launch *launch)
@@ -160,13 +119,14 @@ int serve(const struct config *config)
     warn_without_volume(&launch.config);
     access_warn(&access);
     warn_without_seccomp();
-    int code = prepare(&launch);
-    if (code == IDS_EXIT_DAMAGED) /* it has removed the damaged index, and can now make it again */
-        code = prepare(&launch);
-    if (code != 0)
+    if (launch.config.postgres.length == 0 &&
+        !settings_file_hold(&launch.config, launch.owner.uid, launch.owner.gid, &error))
+        return fail(&error);
+    int code = launch_prepare(&launch);
+    if (code != LAUNCH_GO_ON)
         return code;
     raise_open_files(&launch);
-    if (!hold_settings(&launch, &error) || !launch_make_run_directory(&launch, &error))
+    if (!launch_make_run_directory(&launch, &error))
         return fail(&error);
     code = launch_in_run_directory(&launch);
     launch_remove_run_directory(&launch);

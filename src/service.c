@@ -2,6 +2,7 @@
 
 #include "access.h"
 #include "launch.h"
+#include "settings_file.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -114,6 +115,6 @@ bool service_become(const char *name, struct error *error)
         close(other);
     notify_ready(SOCKETS_FIRST + count);
     if (is_nginx)
-        close(LAUNCH_HOLD);
+        close(SETTINGS_HOLD);
     return is_nginx ? exec_nginx(error) : exec_binary(name, error);
 }

@@ -7,10 +7,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 4096, CLAIM_PATIENCE_MS = 5000 };
+enum { TEXT_MAX = 4096 };
 
 static void path_of(const struct config *config, const char *name, char path[static PATH_MAX])
 {
@@ -34,13 +34,32 @@ static bool compare(const struct config *config, enum settings_result *result,
     return read || error->kind == ERROR_ABSENT;
 }
 
+static int open_lock(const struct config *config, struct error *error)
+{
+    char path[PATH_MAX];
+    path_of(config, SETTINGS_LOCK_NAME, path);
+    return file_open_regular(AT_FDCWD, path, O_RDWR | O_CREAT, error);
+}
+
+/* The launcher's own, or one that is ours alone. */
+static int find_lock(const struct config *config, struct error *error)
+{
+    char path[PATH_MAX];
+    struct stat here, there;
+    path_of(config, SETTINGS_LOCK_NAME, path);
+    bool held = fstat(SETTINGS_HOLD, &here) == 0 && stat(path, &there) == 0 &&
+                here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+    int lock = held ? fcntl(SETTINGS_HOLD, F_DUPFD_CLOEXEC, 0) : open_lock(config, error);
+    if (held && lock < 0)
+        error_errno(error, "cannot hold " SETTINGS_LOCK_NAME);
+    return lock;
+}
+
 bool settings_file_claim(const struct config *config, struct settings_claim *claim,
                          struct error *error)
 {
-    char path[PATH_MAX];
     *claim = (struct settings_claim){.lock = -1};
-    path_of(config, SETTINGS_LOCK_NAME, path);
-    int lock = file_open_regular(AT_FDCWD, path, O_RDWR | O_CREAT, error);
+    int lock = find_lock(config, error);
     bool ok = lock >= 0 && compare(config, &claim->was, claim->kept, claim->own, error);
     int operation = ok && settings_differ(claim->was) ? LOCK_EX : LOCK_SH;
     if (ok && flock(lock, operation | LOCK_NB) != 0)
@@ -63,9 +82,11 @@ bool settings_file_keep(const struct config *config, struct settings_claim *clai
     bool ok =
         text.failed ? error_memory(error) : file_replace(path, text.data, text.length, true, error);
     buffer_free(&text);
-    if (ok && settings_differ(claim->was))
-        settings_announce(claim->kept, claim->own);
-    return ok;
+    if (!ok || !settings_differ(claim->was))
+        return ok;
+    settings_announce(claim->kept, claim->own);
+    return flock(claim->lock, LOCK_SH | LOCK_NB) == 0 ||
+           error_errno(error, "cannot lock " SETTINGS_LOCK_NAME);
 }
 
 void settings_file_end(struct settings_claim *claim)
@@ -75,32 +96,15 @@ void settings_file_end(struct settings_claim *claim)
     claim->lock = -1;
 }
 
-/* A start that makes other settings the directory's holds the lock for a moment. */
-static bool wait_for(int lock, struct error *error)
+bool settings_file_hold(const struct config *config, uid_t user, gid_t group, struct error *error)
 {
-    const struct timespec pause = {.tv_nsec = 5000000};
-    for (int waited = 0; waited < CLAIM_PATIENCE_MS; waited += 5) {
-        if (flock(lock, LOCK_SH | LOCK_NB) == 0)
-            return true;
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return error_errno(error, "cannot lock " SETTINGS_LOCK_NAME);
-        nanosleep(&pause, NULL);
-    }
-    return error_set(error, ERROR_BUSY, SETTINGS_LOCK_NAME ": another start holds it");
-}
-
-bool settings_file_hold(const struct config *config, int *fd, struct error *error)
-{
-    char path[PATH_MAX], kept[SETTINGS_SHOWN_MAX], own[SETTINGS_SHOWN_MAX];
-    enum settings_result now;
-    path_of(config, SETTINGS_LOCK_NAME, path);
-    *fd = file_open_regular(AT_FDCWD, path, O_RDONLY, error);
-    if (*fd < 0)
-        return error->kind == ERROR_ABSENT;
-    if (wait_for(*fd, error) && compare(config, &now, kept, own, error) &&
-        (!settings_differ(now) || settings_refuse(config->data_dir, kept, own, error)))
-        return true;
-    close(*fd);
-    *fd = -1;
-    return false;
+    int lock = open_lock(config, error);
+    if (lock < 0)
+        return error->kind == ERROR_FULL;
+    bool ok = (geteuid() != 0 || fchown(lock, user, group) == 0 || errno == EPERM) &&
+              dup2(lock, SETTINGS_HOLD) >= 0;
+    if (!ok)
+        error_errno(error, "cannot hold " SETTINGS_LOCK_NAME);
+    close(lock);
+    return ok;
 }

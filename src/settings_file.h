@@ -9,11 +9,13 @@
 #include "error.h"
 #include "settings.h"
 
+#include <sys/types.h>
+
 #define SETTINGS_NAME      "settings.json"
 #define SETTINGS_LOCK_NAME "lock.services"
 
-/* A start's claim to the directory. Wants the store's lock till its end, so that two starts do not
- * claim it at once. */
+/* A start's claim to the directory. Wants the store's lock, so that two starts do not claim it at
+ * once. */
 struct settings_claim {
     int lock; /* -1: none is open */
     /* what the directory's settings are to ours; SETTINGS_SAME where there are none */
@@ -21,8 +23,8 @@ struct settings_claim {
     char kept[SETTINGS_SHOWN_MAX], own[SETTINGS_SHOWN_MAX];
 };
 
-/* Until its end nobody with other settings may come, and where ours are others nobody at all. False
- * with ERROR_CONFLICT: a service with other settings lives. */
+/* Until its end nobody with other settings may come, and where ours are others nobody at all until
+ * they are kept. False with ERROR_CONFLICT: a service with other settings lives. */
 bool settings_file_claim(const struct config *config, struct settings_claim *claim,
                          struct error *error);
 /* Makes ours the directory's, and says so where they were others. */
@@ -30,9 +32,11 @@ bool settings_file_keep(const struct config *config, struct settings_claim *clai
                         struct error *error);
 void settings_file_end(struct settings_claim *claim);
 
-/* Takes part in the lock, until *fd, and all copies of it that processes have inherited, are
- * closed. False with ERROR_CONFLICT: since the claim somebody has come with other settings. A
- * directory without settings, on a volume that cannot be written, is no failure: *fd is -1. */
-bool settings_file_hold(const struct config *config, int *fd, struct error *error);
+/* For the launcher, before its start claims the directory: opens the lock as SETTINGS_HOLD, which
+ * all processes that it starts inherit. A claim by one of them is then a claim by all, and lasts as
+ * long as any of them lives. The file, if it is new, belongs to that user. On a volume that cannot
+ * be written there is none. */
+enum { SETTINGS_HOLD = 100 /* behind the sockets */ };
+bool settings_file_hold(const struct config *config, uid_t user, gid_t group, struct error *error);
 
 #endif

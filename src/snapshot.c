@@ -38,6 +38,15 @@ static void write_recent(const struct recent *recent, struct buffer *out)
     recent_write(recent, out);
 }
 
+static void write_live(const struct snapshot *snapshot, struct buffer *out)
+{
+    if (snapshot->judged == 0)
+        return;
+    buffer_printf(out, ",\"judged\":%lld,\"live\":{", (long long)snapshot->judged);
+    live_write_state(&snapshot->live, out);
+    buffer_puts(out, "}");
+}
+
 static void write_header(const struct snapshot *snapshot, struct buffer *out)
 {
     buffer_printf(out, "{\"trendline_moments\":%d,\"rows\":%lld,\"offset\":%llu,\"seq\":%lld",
@@ -50,6 +59,7 @@ static void write_header(const struct snapshot *snapshot, struct buffer *out)
     json_write_string(out, snapshot->source, strlen(snapshot->source));
     write_forgetting(snapshot->folds, out);
     write_recent(snapshot->recent, out);
+    write_live(snapshot, out);
     buffer_puts(out, ",\"features\":");
     schema_write(snapshot->schema, out);
     levels_write(snapshot->schema, snapshot->folds->encoding, "", out);
@@ -131,6 +141,15 @@ static bool read_recent(struct snapshot *snapshot, const struct json *header, st
     return snapshot->recent != NULL;
 }
 
+static bool read_live(struct snapshot *snapshot, const struct json *header, struct error *error)
+{
+    const struct json *live = json_get_kind(header, "live", JSON_OBJECT);
+    return !live ||
+           (json_get_count(header, "judged", &snapshot->judged) &&
+            live_parse(&snapshot->live, live)) ||
+           error_set(error, ERROR_DAMAGED, "the header does not say how events were predicted");
+}
+
 static bool read_header(struct snapshot *snapshot, const struct json *header, struct error *error)
 {
     int64_t format, rows, offset, seq;
@@ -162,7 +181,7 @@ static bool read_header(struct snapshot *snapshot, const struct json *header, st
         return error_memory(error);
     return (read_forgetting(snapshot->folds, header) ||
             error_set(error, ERROR_DAMAGED, "the header does not say how rows are forgotten")) &&
-           read_recent(snapshot, header, error);
+           read_recent(snapshot, header, error) && read_live(snapshot, header, error);
 }
 
 /* The rest of the header, which is about the terms. */

@@ -10,6 +10,7 @@
 #include "error.h"
 #include "folds.h"
 #include "journal.h"
+#include "live.h"
 #include "recent.h"
 #include "schema.h"
 
@@ -18,15 +19,17 @@
 #define SNAPSHOT_EVENTS "events.moments"
 #define SNAPSHOT_TRAIN  "train.moments"
 
-enum { SNAPSHOT_SOURCE_MAX = 128 };
+enum { SNAPSHOT_SOURCE_MAX = 128, SNAPSHOT_FINGERPRINT_MAX = 33 };
 
 struct snapshot {
     struct schema *schema;            /* owned */
     struct folds *folds;              /* owned */
     struct journal_position position; /* events: what the sums cover; train: all zero */
-    char fingerprint[33];             /* train: of the file's content; events: "" */
     struct recent *recent; /* where rows are forgotten by and by; owned; NULL in what is from
                               before there was one */
+    int64_t judged;        /* events: up to which one `live` is; 0: none */
+    struct live live;      /* how well they were predicted */
+    char fingerprint[SNAPSHOT_FINGERPRINT_MAX]; /* train: of the file's content; events: "" */
     char source[SNAPSHOT_SOURCE_MAX]; /* train: device, inode, size and times of the file, so that
                                          an unchanged one need not be read again */
 };

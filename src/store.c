@@ -6,13 +6,15 @@
 #include "symbols.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum {
     LOCK_WAIT_MS = 10000,
-    LOCK_POLL_MS = 5,
+    LOCK_POLL_MS = 1,
+    TERMS_ROWS_MAX = 4096,       /* whose terms may be made under the lock */
     SYMBOLS_UNUSED_MAX = 1 << 14 /* texts that may be kept of events that were refused */
 };
 
@@ -39,26 +41,49 @@ void store_close(struct store *store)
 
 enum lock_result store_lock(struct store *store, struct error *error)
 {
-    return lock_try(&store->lock, error);
+    return store->methods->lock(store, error);
 }
 
-bool store_wait_lock(struct store *store, struct error *error)
+static bool wait_lock(struct store *store,
+                      enum lock_result (*take)(struct store *store, struct error *error),
+                      struct error *error)
 {
     const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
-    for (int waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_POLL_MS) {
-        switch (store_lock(store, error)) {
+    int waited = 0;
+    do {
+        switch (take(store, error)) {
         case LOCK_HELD:
             return true;
         case LOCK_ERROR:
             return false;
         case LOCK_WAIT:
-            nanosleep(&pause, NULL);
+            break;
         }
-    }
+        waited = error->kind == ERROR_BEHIND ? 0 : waited + LOCK_POLL_MS;
+        nanosleep(&pause, NULL);
+    } while (waited < LOCK_WAIT_MS);
     store_unlock(store);
     return error_set(error, ERROR_BUSY,
                      "another process has held the lock of the data directory for %d seconds",
                      LOCK_WAIT_MS / 1000);
+}
+
+bool store_wait(struct store *store, struct error *error)
+{
+    while (wait_lock(store, store_lock, error)) {
+        if (store_catch_up(store, error))
+            return true;
+        if (error->kind != ERROR_BEHIND)
+            return false;
+        store_unlock(store);
+    }
+    return false;
+}
+
+void store_start(struct store *store, const char *sentence)
+{
+    if (store->methods->start)
+        store->methods->start(store, sentence);
 }
 
 bool store_unlock(struct store *store)
@@ -68,7 +93,10 @@ bool store_unlock(struct store *store)
 
 bool store_claim_settings(struct store *store, enum settings_result *was, struct error *error)
 {
-    return store->methods->claim_settings(store, was, error);
+    bool ok = wait_lock(store, store_take_lock, error) &&
+              store->methods->claim_settings(store, was, error);
+    lock_release(&store->lock);
+    return ok;
 }
 
 bool store_keep_settings(struct store *store, struct error *error)
@@ -91,11 +119,6 @@ bool store_has_news(struct store *store, bool *news, struct error *error)
 {
     *news = true;
     return !store->methods->has_news || store->methods->has_news(store, news, error);
-}
-
-bool store_learn_ahead(struct store *store, struct error *error)
-{
-    return !store->methods->learn_ahead || store->methods->learn_ahead(store, error);
 }
 
 bool store_catch_up(struct store *store, struct error *error)
@@ -198,14 +221,13 @@ const struct snapshot *store_train(const struct store *store)
 }
 
 static bool load_maps(struct store *store, const struct schema *schema, struct error *error);
-static void drop_maps(struct store *store);
 
 /* The train file may be what terms are made from. */
 static bool take_train_maps(struct store *store, const struct snapshot *train, struct error *error)
 {
     const struct term_maps *maps = train->folds->maps;
     if (store->maps && !schema_equal(store->maps_schema, train->schema))
-        drop_maps(store); /* of another train file; there are no events yet */
+        store_drop_maps(store); /* of another train file; there are no events yet */
     if (!store->maps && !(store->methods->save_maps(store, train->schema, maps, error) &&
                           load_maps(store, train->schema, error)))
         return false;
@@ -245,14 +267,41 @@ bool store_reserve_accepted(struct store *store, const double *row)
     return folds_reserve_accepted(store->events, row, row[store->events->features + 1]);
 }
 
+static void take_live(struct store *store, const struct live *live, int64_t judged)
+{
+    if (judged < store->judged)
+        return;
+    store->live = *live;
+    store->judged = judged;
+}
+
 /* Others may have judged more events than this process: who publishes a model says so with it. */
 static void follow_live(struct store *store)
 {
     const struct model *model = store_model(store);
-    if (model && model->events >= store->judged) {
-        store->live = model->live;
-        store->judged = model->events;
-    }
+    if (model)
+        take_live(store, &model->live, model->events);
+}
+
+void store_take_sums(struct store *store, struct snapshot *snapshot)
+{
+    store_free_sums(store);
+    store->events = snapshot->folds;
+    store->learnt = snapshot->position.seq;
+    take_live(store, &snapshot->live, snapshot->judged);
+    store->recent = snapshot->recent;
+    snapshot->folds = NULL;
+    snapshot->recent = NULL;
+}
+
+struct snapshot store_sums(const struct store *store)
+{
+    return (struct snapshot){.schema = (struct schema *)store_event_schema(store),
+                             .folds = store->events,
+                             .recent = store->recent,
+                             .position.seq = store->learnt,
+                             .judged = store->judged,
+                             .live = store->live};
 }
 
 void store_stamp(struct store *store, struct model *model)
@@ -294,6 +343,37 @@ bool store_keep(struct store *store, bool *more, struct error *error)
 
 /* ------------------------------------------------------------------ for the implementations */
 
+enum lock_result store_take_lock(struct store *store, struct error *error)
+{
+    enum lock_result result = lock_try(&store->lock, error);
+    if (result == LOCK_WAIT)
+        error_set(error, ERROR_BUSY, LOCK_BUSY_TEXT);
+    return result;
+}
+
+enum { COUNT_MAX = 32 };
+
+/* "1,200,000" */
+static const char *write_count(int64_t count, char text[static COUNT_MAX])
+{
+    char digits[COUNT_MAX];
+    size_t length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)count), at = 0;
+    for (size_t i = 0; i < length && at + 2 < COUNT_MAX; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    text[at] = '\0';
+    return text;
+}
+
+bool store_is_behind(const char *what, int64_t known, int64_t all, struct error *error)
+{
+    char part[COUNT_MAX], whole[COUNT_MAX];
+    return error_set(error, ERROR_BEHIND, "reading %s again: %s of %s events", what,
+                     write_count(known, part), write_count(all, whole));
+}
+
 void store_begin(struct store *store, const struct store_methods *methods,
                  const struct config *config)
 {
@@ -318,6 +398,7 @@ void store_free_sums(struct store *store)
     store->events = NULL;
     store->window = NULL;
     store->recent = NULL;
+    store->has_left = false;
 }
 
 void store_free_shared(struct store *store)
@@ -373,7 +454,7 @@ static struct folds *new_folds(const struct store *store, const struct schema *s
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error)
 {
     if (store->maps && !schema_equal(store->maps_schema, schema))
-        drop_maps(store);
+        store_drop_maps(store);
     store_free_sums(store);
     if (!start_window(store, schema, error))
         return false;
@@ -613,10 +694,11 @@ bool store_take_known(struct store *store, const struct schema *schema, struct k
     return true;
 }
 
-static void drop_maps(struct store *store)
+void store_drop_maps(struct store *store)
 {
     term_maps_free(store->maps);
     store->maps = NULL;
+    store->maps_unsaid = false;
 }
 
 static bool add_terms(void *context, int64_t seq, const struct event *event, struct error *error)
@@ -671,9 +753,11 @@ static bool remember_terms(struct store *store, struct term_maps *maps, struct e
     return ok;
 }
 
-/* Of what is stored already. */
+/* Of what is stored already: as all else is read when that is much. */
 static bool begin_terms(struct store *store, struct term_maps *maps, struct error *error)
 {
+    if (store_events(store) > TERMS_ROWS_MAX)
+        return store->methods->read_again(store, error);
     if (store->events->forget > 0)
         return remember_terms(store, maps, error);
     if (folds_begin_terms(store->events, maps) ? add_all_terms(store, error) : error_memory(error))
@@ -740,7 +824,7 @@ bool store_begin_terms(struct store *store, struct error *error)
 
 bool store_change_maps(struct store *store, struct term_maps *maps, struct error *error)
 {
-    drop_maps(store);
+    store_drop_maps(store);
     if (store->events)
         folds_end_terms(store->events);
     return take_maps(store, maps, error);
@@ -761,21 +845,40 @@ static bool have_moved(const struct term_maps *before, const struct term_maps *n
     return j <= before->features;
 }
 
-static bool renew(struct store *store, struct term_maps *now, struct error *error)
+/* Reads all again as if these were the maps, before anybody else hears of them: then all others
+ * find the sums that go with them, and need not do the same. */
+static bool try_maps(struct store *store, struct term_maps *maps, struct error *error)
 {
-    return store->methods->renew_maps(store, store_schema(store), now, error) &&
-           store_change_maps(store, term_maps_share(now), error);
+    store->methods->read_again(store, error);
+    store_drop_maps(store);
+    store->maps = term_maps_share(maps);
+    store->maps_unsaid = true;
+    return false;
+}
+
+static bool say_maps(struct store *store, struct error *error)
+{
+    struct error late;
+    if (!store_snapshot(store, &late)) /* the others will have to read */
+        fprintf(stderr, "%s\n", late.text);
+    if (!store->methods->renew_maps(store, store_schema(store), store->maps, error))
+        return false;
+    store->maps_unsaid = false;
+    return true;
 }
 
 bool store_renew_terms(struct store *store, struct error *error)
 {
     struct folds_set rows;
     int64_t events = store_events(store);
+    if (store->maps_unsaid)
+        return say_maps(store, error);
     if (!store->maps || !store->methods->renew_maps || events == 0 || events > STORE_RENEW_ROWS ||
         !store_rows(store, &rows, error))
         return true;
     struct term_maps *now = folds_set_maps(&rows);
-    bool ok = now ? !have_moved(store->maps, now) || renew(store, now, error) : error_memory(error);
+    bool ok =
+        now ? !have_moved(store->maps, now) || try_maps(store, now, error) : error_memory(error);
     term_maps_free(now);
     return ok;
 }

@@ -2,7 +2,13 @@
  *
  * One process at a time may write, under the lock. The pattern is: store_lock until it is had,
  * store_catch_up (so that what others wrote is known), work, store_unlock. Everything below the
- * lock's functions wants the lock to be held and the store caught up. */
+ * lock's functions wants the lock to be held and the store caught up.
+ *
+ * Much may have been stored that a process does not know yet: at a start without sums, with a lost
+ * index of ids, after a long rest. That is read before the lock is had, piece by piece and without
+ * holding it, by each further call of store_lock; what is left for store_catch_up is short. Of
+ * several processes on one directory one reads and the others wait for what it makes of it; it
+ * keeps that on the disk on the way, so that whoever takes over goes on from there. */
 #ifndef TRENDLINE_STORE_H
 #define TRENDLINE_STORE_H
 
@@ -29,10 +35,15 @@ bool store_check(const struct config *config, struct error *error);
 struct store *store_open(const struct config *config, struct error *error);
 void store_close(struct store *store); /* NULL is fine */
 
-/* Never blocks: on LOCK_WAIT come back in some milliseconds, or give up with store_unlock. */
+/* Never blocks, and works for some 10 ms at most: on LOCK_WAIT come back in some milliseconds, or
+ * give up with store_unlock. `error` then says what is waited for, to be told to whoever has waited
+ * too long: ERROR_BUSY, another process holds the lock; ERROR_BEHIND, what is stored is being read
+ * ("reading the journal again: 1,200,000 of 3,000,000 events"), by these calls, so that they have
+ * to go on if nobody waits any more. LOCK_ERROR: what was to be read cannot be. */
 enum lock_result store_lock(struct store *store, struct error *error);
-/* For those who have nothing else to do: waits up to 10 s. */
-bool store_wait_lock(struct store *store, struct error *error);
+/* For those who have nothing else to do: waits up to 10 s for another process, and as long as it
+ * takes for what has to be read; then takes the lock and catches up. */
+bool store_wait(struct store *store, struct error *error);
 /* False when the lock had to be kept, because a batch that failed could not be cut off the journal:
  * come back in some milliseconds, or nobody else can ever write. */
 bool store_unlock(struct store *store);
@@ -46,18 +57,21 @@ void store_limit_waits(struct store *store, int64_t ms);
 bool store_may_try(const struct store *store, struct error *error);
 /* Whether catching up would bring anything; asks the database. */
 bool store_has_news(struct store *store, bool *news, struct error *error);
-/* Before the lock is asked for: learns what may be much, so that nobody waits for the lock
- * meanwhile. Nothing depends on it. */
-bool store_learn_ahead(struct store *store, struct error *error);
+
+/* For a start, beside which others may be served already: from now on until this store is closed
+ * they do not store the first event, nor build, and say what they wait for. Where there are events
+ * it makes no difference. */
+void store_start(struct store *store, const char *sentence);
 
 /* Learns what has been written since: the journal's new events, a new train file's sums, a new
  * model. An incomplete last batch in the journal is cut. After ERROR_DAMAGED nothing may be
- * written. */
+ * written. ERROR_BEHIND: terms have begun meanwhile that want more events to be read again than
+ * the lock may be held for; store_lock goes on with it. */
 bool store_catch_up(struct store *store, struct error *error);
 
-/* For a start: claims the store for its settings (settings.h), until the store is closed; *was:
- * what those kept before are to them. False with ERROR_CONFLICT: a service with others lives. Then,
- * when all that a start has to do is done, keeps them. */
+/* For a start, before anything is read: claims the store for its settings (settings.h), until the
+ * store is closed; *was: what those kept before are to them. False with ERROR_CONFLICT: a service
+ * with others lives. Then, when all that a start has to do is done, keeps them. */
 bool store_claim_settings(struct store *store, enum settings_result *was, struct error *error);
 bool store_keep_settings(struct store *store, struct error *error);
 
@@ -82,8 +96,9 @@ enum { STORE_FIRST_ROWS = 1000 };
 bool store_begin_terms(struct store *store, struct error *error);
 
 /* Where columns have moved so far since that models of terms are of little use, lets the terms
- * begin anew, of no more than STORE_RENEW_ROWS events: so that it does not take long either. For a
- * build, before the train file is read. */
+ * begin anew, of no more than STORE_RENEW_ROWS events: first in this process alone, which reads
+ * them again (ERROR_BEHIND: call it again when the lock is had and the store caught up), then for
+ * all. For a build, before the train file is read. */
 enum { STORE_RENEW_ROWS = 50000 };
 bool store_renew_terms(struct store *store, struct error *error);
 
@@ -142,8 +157,9 @@ const struct model *store_model(const struct store *store);
  * written to models/ and durable. An online update keeps version and time of the current model. */
 bool store_publish_build(struct store *store, struct model *model, struct error *error);
 bool store_publish_update(struct store *store, struct model *model, struct error *error);
-/* Makes the newest version in models/ the current model when model.json is missing or damaged.
- * ERROR_ABSENT: none has ever been built here. */
+/* Makes the newest version in models/ the current model when model.json is missing or damaged. On
+ * files store_lock has done so when it first looked. ERROR_ABSENT: none has ever been built here.
+ */
 bool store_restore_model(struct store *store, struct error *error);
 
 /* Writes the moments and the id index to their files, so that the next start need not replay. Does

@@ -1,15 +1,13 @@
 /* The store on files: the journal and all that is made from it, in one directory. */
-#include "store_methods.h"
+#include "store_files.h"
 
 #include "file.h"
-#include "ids.h"
-#include "journal.h"
 #include "maps_file.h"
 #include "model_file.h"
 #include "settings_file.h"
 #include "timestamp.h"
 #include "versions.h"
-#include "watch.h"
+#include "witness.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -23,7 +21,7 @@
 #include <xxhash.h>
 
 enum {
-    SNAPSHOT_EVERY = 4096, /* events: what a start has to replay at most, and the ids in memory */
+    SNAPSHOT_EVERY = 4096, /* events: what a start has to replay at most, or there about */
     ID_SHOWN_MAX = 300,    /* bytes of an id in an error */
     INODES_MIN = 8,        /* for the files that are written beside those they replace */
     MODEL_SLACK = 4096,    /* by how much a model may grow with an event, beyond the event's text */
@@ -36,36 +34,16 @@ struct outcome {
     bool duplicate;
 };
 
-struct files {
-    struct store base;       /* first */
-    struct journal *journal; /* NULL until the first catch-up */
-    struct ids *ids;
-    int64_t ids_known;   /* up to this event all ids are known: from the file, then added */
-    int64_t stored;      /* the last event that snapshot and ids had when they were opened */
-    int64_t snapshot_at; /* the last event of the newest snapshot */
-    struct watch train_watch, terms_watch;
-    struct settings_claim claim; /* a start's */
-    struct buffer batch_rows;    /* doubles: the open batch's rows one after the other */
-    struct buffer outcomes;      /* struct outcome by ticket: of the open batch, else of the last */
-    bool settled;                /* they are the last one's */
-    char events_path[PATH_MAX], train_path[PATH_MAX], terms_path[PATH_MAX];
-};
-
-/* of the methods those that others build upon */
-static int64_t files_events(const struct store *base);
-static bool files_snapshot(struct store *base, struct error *error);
-static bool files_load_maps(struct store *base, const struct schema *schema,
-                            struct term_maps **maps, struct error *error);
-static bool open_maps(struct files *store, struct snapshot *kept, struct error *error);
-
-/* ------------------------------------------------------------------ open, close, lock */
+/* ------------------------------------------------------------------ open, close */
 
 static bool make_paths(struct files *store, struct error *error)
 {
     const char *directory = store->base.config->data_dir;
     if (snprintf(store->events_path, PATH_MAX, "%s/" SNAPSHOT_EVENTS, directory) >= PATH_MAX ||
         snprintf(store->train_path, PATH_MAX, "%s/" SNAPSHOT_TRAIN, directory) >= PATH_MAX ||
-        snprintf(store->terms_path, PATH_MAX, "%s/" TERMS_NAME, directory) >= PATH_MAX)
+        snprintf(store->terms_path, PATH_MAX, "%s/" TERMS_NAME, directory) >= PATH_MAX ||
+        snprintf(store->ids_path, PATH_MAX, "%s/" IDS_NAME, directory) >= PATH_MAX ||
+        snprintf(store->journal_path, PATH_MAX, "%s/" JOURNAL_NAME, directory) >= PATH_MAX)
         return error_set(error, ERROR_SYSTEM, "the path of the data directory is too long");
     return true;
 }
@@ -75,8 +53,11 @@ static void files_close(struct store *base)
     struct files *store = (struct files *)base;
     journal_close(store->journal);
     ids_close(store->ids);
+    recovery_close(&store->recovery);
+    watch_close(&store->events_watch);
     watch_close(&store->train_watch);
     watch_close(&store->terms_watch);
+    files_unload(store);
     settings_file_end(&store->claim);
     buffer_free(&store->batch_rows);
     buffer_free(&store->outcomes);
@@ -98,240 +79,16 @@ static bool files_keep_settings(struct store *base, struct error *error)
     return settings_file_keep(base->config, &store->claim, error);
 }
 
-static bool files_unlock(struct store *base)
-{
-    struct files *store = (struct files *)base;
-    if (store->journal && !journal_settle(store->journal))
-        return false;
-    lock_release(&store->base.lock);
-    return true;
-}
-
-/* ------------------------------------------------------------------ catching up */
-
-/* The snapshot of the events' sums if there is a good one: a missing or damaged one only means to
- * read the journal from its beginning. That of a window would be of no use without its rows. */
-static bool load_events(struct files *store, struct snapshot *snapshot, struct error *error)
-{
-    if (store->base.config->window > 0 || snapshot_read(snapshot, store->events_path, error))
-        return true;
-    if (error->kind == ERROR_DAMAGED)
-        fprintf(stderr, SNAPSHOT_EVENTS ": %s: making it again from " JOURNAL_NAME "\n",
-                error->text);
-    return error->kind == ERROR_ABSENT || error->kind == ERROR_DAMAGED;
-}
-
-static bool visit_event(void *context, const struct journal_event *event, struct error *error);
-
-/* Learns those events up to the last one whose id is known that are not forgotten by then: that
- * is quicker than all of them. */
-static bool learn_last(struct files *store, struct journal_position known, struct error *error)
-{
-    struct journal *journal = store->journal;
-    int64_t forgotten = store_forgotten(&store->base, known.seq);
-    store->ids_known = store->snapshot_at = known.seq;
-    if (known.seq == 0)
-        return true;
-    if (!journal_seek(journal, known, forgotten, error))
-        return false;
-    store->base.learnt = journal_position(journal).seq;
-    return (store->base.learnt == 0 ||
-            store_start_moments(&store->base, journal_schema(journal), error)) &&
-           journal_visit(journal, known, visit_event, store, error);
-}
-
-/* Opens journal and ids where the snapshot left off. Without the ids of its events, because their
- * file was lost, the journal is read from its beginning, and the snapshot is not needed. */
-static bool open_journal(struct files *store, struct snapshot *snapshot, struct error *error)
-{
-    const char *directory = store->base.config->data_dir;
-    struct journal_position known;
-    store->journal = journal_open(directory, error);
-    store->ids = store->journal ? ids_open(directory, store->base.config->id_window, error) : NULL;
-    if (!store->ids || !ids_position(store->ids, &known, error))
-        return false;
-    store->stored = known.seq;
-    if (known.seq < snapshot->position.seq) {
-        store->stored = snapshot->position.seq;
-        snapshot_free(snapshot);
-    }
-    if (!snapshot->schema && store_forgets(&store->base))
-        return learn_last(store, known, error);
-    if (snapshot->schema &&
-        !journal_resume(store->journal, snapshot->position, snapshot->schema, error))
-        return false;
-    store->ids_known = known.seq;
-    store->base.events = snapshot->folds;
-    store->base.recent = snapshot->recent;
-    store->base.learnt = store->snapshot_at = snapshot->position.seq;
-    snapshot->folds = NULL;
-    snapshot->recent = NULL;
-    return true;
-}
-
-/* Everything that open_files reads again. */
-static void close_files(struct files *store)
-{
-    journal_close(store->journal);
-    ids_close(store->ids);
-    store_free_sums(&store->base);
-    term_maps_free(store->base.maps);
-    store->base.maps = NULL;
-    store->journal = NULL;
-    store->ids = NULL;
-    store->base.learnt = store->snapshot_at = store->ids_known = 0;
-}
-
-static bool open_files(struct files *store, struct error *error)
-{
-    struct snapshot snapshot = {0};
-    bool ok = load_events(store, &snapshot, error) && open_maps(store, &snapshot, error) &&
-              open_journal(store, &snapshot, error);
-    snapshot_free(&snapshot);
-    if (!ok)
-        close_files(store);
-    return ok;
-}
-
-static bool learn_event(struct files *store, const struct journal_event *event, struct error *error)
-{
-    const struct schema *schema = journal_schema(store->journal);
-    /* anew, because a first event of ours that was never stored may have had other features */
-    if (store->base.learnt == 0 && !store_start_moments(&store->base, schema, error))
-        return false;
-    /* what is new takes the place of what has gone, or there may be no room for all there ever was
-     */
-    if (!encoding_knows(store->base.events->encoding, event->event.row))
-        store_settle(&store->base);
-    if (!store_reserve_accepted(&store->base, event->event.row))
-        return error_memory(error);
-    store_learn(&store->base, event->event.row, event->seq);
-    return true;
-}
-
-/* The ids in memory should stay few, also while a lost index is made again. At the first event of a
- * batch all ids in memory lie before the journal's position. */
-static void bound_ids(struct files *store, const struct journal_event *event)
-{
-    struct journal_position position = {.offset = event->offset, .seq = event->seq - 1};
-    struct error full;
-    if (ids_recent(store->ids) >= SNAPSHOT_EVERY &&
-        event->offset == journal_position(store->journal).offset)
-        ids_flush(store->ids, position, &full); /* without room on the disk they stay in memory */
-}
-
-static bool visit_event(void *context, const struct journal_event *event, struct error *error)
-{
-    struct files *store = context;
-    if (event->seq > store->base.learnt && !learn_event(store, event, error))
-        return false;
-    if (event->seq <= store->ids_known)
-        return true;
-    const struct event *content = &event->event;
-    if (content->id) {
-        bound_ids(store, event);
-        if (!ids_add(store->ids, content->id, content->id_length, event->offset, error))
-            return false;
-    }
-    store->ids_known = event->seq;
-    return true;
-}
-
-static bool refresh_train(struct files *store, struct error *error)
-{
-    struct snapshot train;
-    switch (watch_look(&store->train_watch, store->train_path, error)) {
-    case WATCH_SAME:
-        return true;
-    case WATCH_ABSENT:
-        snapshot_free(&store->base.train);
-        return true;
-    case WATCH_ERROR:
-        return false;
-    case WATCH_CHANGED:
-        break;
-    }
-    if (!snapshot_read(&train, store->train_path, error)) {
-        watch_close(&store->train_watch);
-        if (error->kind != ERROR_DAMAGED)
-            return false;
-        fprintf(stderr, SNAPSHOT_TRAIN ": %s: the next build reads the train file again\n",
-                error->text);
-        memset(&train, 0, sizeof train);
-    }
-    snapshot_free(&store->base.train);
-    store->base.train = train;
-    return true;
-}
-
-/* Somebody's build may have let the terms begin anew. */
-static bool refresh_maps(struct files *store, struct error *error)
-{
-    struct store *base = &store->base;
-    struct term_maps *maps = NULL;
-    if (!base->maps || watch_look(&store->terms_watch, store->terms_path, error) != WATCH_CHANGED)
-        return true;
-    if (!files_load_maps(base, base->maps_schema, &maps, error))
-        return false;
-    if (maps && !term_maps_equal(maps, base->maps))
-        return store_change_maps(base, maps, error);
-    term_maps_free(maps);
-    return true;
-}
-
-/* The last event that is known to have been stored, from what was made from the journal. */
-static int64_t known_events(const struct files *store)
-{
-    const struct model *model = store_model(&store->base);
-    return model && model->events > store->stored ? model->events : store->stored;
-}
-
-/* A journal that was cut between two batches looks whole. */
-static bool check_complete(const struct files *store, int64_t known, struct error *error)
-{
-    int64_t events = files_events(&store->base);
-    return events >= known ||
-           error_set(error, ERROR_DAMAGED,
-                     JOURNAL_NAME
-                     ":%lld: the journal ends behind event %lld, but %lld have been "
-                     "stored; restore it from a copy, or remove the other files too to "
-                     "start over",
-                     (long long)events, (long long)events, (long long)known);
-}
-
-static bool files_catch_up(struct store *base, struct error *error)
-{
-    struct files *store = (struct files *)base;
-    struct error no_model;
-    if (store->journal && !ids_in_place(store->ids))
-        close_files(store);
-    model_file_refresh(&store->base.model, &no_model);
-    if (!store->journal && !open_files(store, error))
-        return false;
-    int64_t known = known_events(store);
-    if (!journal_replay(store->journal, known, visit_event, store, error) ||
-        !check_complete(store, known, error) || !refresh_train(store, error) ||
-        !refresh_maps(store, error) || !store_follow_terms(&store->base, error))
-        return false;
-    store_settle(&store->base);
-    if (store->base.learnt - store->snapshot_at < SNAPSHOT_EVERY)
-        return true;
-    struct error late;
-    if (!files_snapshot(&store->base, &late)) /* it only makes the next start slower */
-        fprintf(stderr, "%s\n", late.text);
-    return true;
-}
-
 static const struct schema *files_event_schema(const struct store *base)
 {
     const struct files *store = (const struct files *)base;
     return store->journal ? journal_schema(store->journal) : NULL;
 }
 
-static int64_t files_events(const struct store *base)
+int64_t files_events(const struct store *base)
 {
     const struct files *store = (const struct files *)base;
-    return journal_position(store->journal).seq;
+    return store->journal ? journal_position(store->journal).seq : 0;
 }
 
 /* Whether a limit on the size of files (ulimit -f) leaves room for `bytes` more in the journal, and
@@ -489,31 +246,58 @@ static void learn_batch(struct files *store)
                     store->base.learnt + 1);
 }
 
+/* Durable, and where its name leads: a file that was renamed meanwhile is not there for whoever
+ * opens it next. */
+static bool write_batch(struct files *store, struct error *error)
+{
+    if (store->batch_rows.failed)
+        return error_memory(error);
+    if (store->batch_rows.length == 0)
+        return true;
+    return check_space(store, files_batch_bytes(&store->base), error) &&
+           journal_commit(store->journal, error) && journal_in_place(store->journal, error);
+}
+
+static void take_batch(struct files *store)
+{
+    learn_batch(store);
+    store_settle(&store->base);
+    store->stored = store->base.learnt;
+    witness_write(store->base.lock.fd, journal_position(store->journal));
+}
+
+static void drop_batch(struct files *store, struct journal_position before)
+{
+    bool astray = journal_position(store->journal).seq > before.seq;
+    journal_discard(store->journal);
+    ids_forget(store->ids, before.offset);
+    if (astray)
+        files_close_all(store);
+}
+
+void files_snapshot_if_due(struct files *store)
+{
+    struct error late;
+    if (store->base.learnt - store->snapshot_at >= SNAPSHOT_EVERY &&
+        !files_snapshot(&store->base, &late)) /* it only makes the next start slower */
+        fprintf(stderr, "%s\n", late.text);
+}
+
 static bool files_commit(struct store *base, struct error *error)
 {
     struct files *store = (struct files *)base;
     struct journal_position before = journal_position(store->journal);
-    bool any = store->batch_rows.length > 0;
-    bool ok = store->batch_rows.failed
-                  ? error_memory(error)
-                  : !any || (check_space(store, files_batch_bytes(&store->base), error) &&
-                             journal_commit(store->journal, error));
-    if (ok && any) {
-        learn_batch(store);
-        store_settle(&store->base);
-    } else if (!ok) {
-        journal_discard(store->journal);
-        ids_forget(store->ids, before.offset);
-    }
+    bool ok = write_batch(store, error);
+    if (!ok)
+        drop_batch(store, before);
+    else if (store->batch_rows.length > 0)
+        take_batch(store);
     buffer_clear(&store->batch_rows);
     store->settled = true;
-    store_unset_schema(&store->base);
+    store_unset_schema(base);
     store_forget_unstored(base);
-    if (ok && store->base.learnt - store->snapshot_at >= SNAPSHOT_EVERY) {
-        struct error late;
-        if (!files_snapshot(&store->base, &late))
-            fprintf(stderr, "%s\n", late.text);
-    }
+    if (ok)
+        files_snapshot_if_due(store);
     return ok;
 }
 
@@ -540,7 +324,7 @@ static bool files_visit(struct store *base, store_visitor *visit, void *context,
 {
     const struct files *store = (const struct files *)base;
     struct visit to = {visit, context};
-    struct journal *journal = journal_open(base->config->data_dir, error);
+    struct journal *journal = journal_open_again(store->journal, error);
     bool ok = journal &&
               journal_visit(journal, journal_position(store->journal), visit_stored, &to, error);
     journal_close(journal);
@@ -570,8 +354,8 @@ static bool files_renew_maps(struct store *base, const struct schema *schema,
     return maps_file_write(((struct files *)base)->terms_path, schema, maps, error);
 }
 
-static bool files_load_maps(struct store *base, const struct schema *schema,
-                            struct term_maps **maps, struct error *error)
+bool files_load_maps(struct store *base, const struct schema *schema, struct term_maps **maps,
+                     struct error *error)
 {
     return maps_file_read(base, ((struct files *)base)->terms_path, schema, store_known_maps(base),
                           maps, error);
@@ -579,13 +363,13 @@ static bool files_load_maps(struct store *base, const struct schema *schema,
 
 /* At the opening, where `kept` has the sums as they were kept, if they were. Of other terms, or of
  * another MODEL or FORGET, they are of no use. */
-static bool open_maps(struct files *store, struct snapshot *kept, struct error *error)
+bool files_open_maps(struct files *store, struct snapshot *kept, struct error *error)
 {
     struct store *base = &store->base;
     struct known_maps known = store_known_maps(base);
     if (kept->folds && kept->folds->maps)
         known = (struct known_maps){kept->schema, kept->folds->maps};
-    if (!maps_file_read(base, store->terms_path, NULL, known, &base->maps, error))
+    if (!base->maps && !maps_file_read(base, store->terms_path, NULL, known, &base->maps, error))
         return false;
     bool all = kept->recent || base->config->forget == 0;
     if (kept->folds && !(all && store_fits(base, kept->folds)))
@@ -634,7 +418,7 @@ static bool last_version(const struct store *base, int64_t *version, struct erro
     return true;
 }
 
-static bool files_restore_model(struct store *base, struct error *error)
+bool files_restore_model(struct store *base, struct error *error)
 {
     int64_t version;
     if (store_model(base) || !last_version(base, &version, error))
@@ -666,26 +450,32 @@ static bool files_publish_build(struct store *base, struct model *model, struct 
     return true;
 }
 
-static bool files_snapshot(struct store *base, struct error *error)
+bool files_snapshot(struct store *base, struct error *error)
 {
     struct files *store = (struct files *)base;
-    if (store->base.learnt == store->snapshot_at)
-        return true;
     struct journal_position position = journal_position(store->journal);
-    struct snapshot snapshot = {.schema = (struct schema *)journal_schema(store->journal),
-                                .folds = store->base.events,
-                                .recent = store->base.recent,
-                                .position = position};
+    if (position.seq == store->snapshot_at)
+        return true;
+    struct snapshot snapshot = store_sums(base);
+    snapshot.position = position;
     /* ids first: a snapshot must never be ahead of the ids that its events brought */
-    if (!ids_flush(store->ids, position, error) ||
-        (store->base.config->window == 0 && !snapshot_write(&snapshot, store->events_path, error)))
+    if (!ids_flush(store->ids, position, error))
         return false;
+    /* while only ids are made again the sums are ahead, and kept already */
+    if (base->config->window == 0 && base->learnt == position.seq) {
+        if (!snapshot_write(&snapshot, store->events_path, error))
+            return false;
+        struct error unseen; /* our own is nothing new */
+        watch_look(&store->events_watch, store->events_path, &unseen);
+    }
     store->snapshot_at = position.seq;
     return true;
 }
 
 static const struct store_methods methods = {.close = files_close,
+                                             .lock = files_lock,
                                              .unlock = files_unlock,
+                                             .start = files_start,
                                              .catch_up = files_catch_up,
                                              .claim_settings = files_claim_settings,
                                              .keep_settings = files_keep_settings,
@@ -700,6 +490,7 @@ static const struct store_methods methods = {.close = files_close,
                                              .load_maps = files_load_maps,
                                              .save_maps = files_save_maps,
                                              .renew_maps = files_renew_maps,
+                                             .read_again = files_read_again,
                                              .set_train = files_set_train,
                                              .publish_build = files_publish_build,
                                              .restore_model = files_restore_model,
@@ -713,7 +504,9 @@ struct store *store_files_open(const struct config *config, struct error *error)
         return NULL;
     }
     store_begin(&store->base, &methods, config);
-    store->train_watch = store->terms_watch = (struct watch)WATCH_INIT;
+    store->events_watch = store->train_watch = store->terms_watch = (struct watch)WATCH_INIT;
+    store->recovery = (struct recovery)RECOVERY_INIT;
+    store->left = UINT64_MAX;
     store->claim.lock = -1;
     if (make_paths(store, error) && store_open_shared(&store->base, error))
         return &store->base;

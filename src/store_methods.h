@@ -10,11 +10,12 @@
 
 struct store_methods {
     void (*close)(struct store *store); /* not NULL */
+    enum lock_result (*lock)(struct store *store, struct error *error);
     bool (*unlock)(struct store *store);
     void (*limit_waits)(struct store *store, int64_t ms); /* NULL: nothing is waited for */
     bool (*may_try)(const struct store *store, struct error *error);        /* NULL: at any time */
     bool (*has_news)(struct store *store, bool *news, struct error *error); /* NULL: of no use */
-    bool (*learn_ahead)(struct store *store, struct error *error); /* NULL: nothing takes long */
+    void (*start)(struct store *store, const char *sentence); /* NULL: nobody can be made to wait */
     bool (*catch_up)(struct store *store, struct error *error);
     bool (*claim_settings)(struct store *store, enum settings_result *was, struct error *error);
     bool (*keep_settings)(struct store *store, struct error *error);
@@ -40,6 +41,8 @@ struct store_methods {
     /* Says it in place of what was said before; whoever catches up follows. NULL: cannot be. */
     bool (*renew_maps)(struct store *store, const struct schema *schema,
                        const struct term_maps *maps, struct error *error);
+    /* Forgets what was learnt, for store_lock to read it again. Returns false with ERROR_BEHIND. */
+    bool (*read_again)(struct store *store, struct error *error);
     bool (*set_train)(struct store *store, struct snapshot *train, struct error *error);
     bool (*publish_build)(struct store *store, struct model *model, struct error *error);
     bool (*restore_model)(struct store *store, struct error *error);
@@ -59,6 +62,7 @@ struct store {
     struct recent *recent;  /* FORGET: how far the rows reach that are not forgotten; else NULL */
     struct folds *events;   /* sums of the events; NULL while nothing has fixed their features */
     struct term_maps *maps; /* of events and train file; NULL until they are made */
+    bool maps_unsaid;       /* and only this process knows them yet */
     struct schema *maps_schema; /* the features that were said to be theirs */
     int64_t learnt;             /* the last event in `events` */
     int64_t judged;             /* up to which event `live` is */
@@ -77,9 +81,20 @@ void store_begin(struct store *store, const struct store_methods *methods,
 bool store_open_shared(struct store *store, struct error *error);
 void store_free_shared(struct store *store);
 
+/* The lock between the processes on one directory, and no more: as store_lock, without reading. */
+enum lock_result store_take_lock(struct store *store, struct error *error);
+/* How long one call of store_lock reads. */
+enum { STORE_SLICE_MS = 10 };
+/* ERROR_BEHIND: "reading WHAT again: 1,200,000 of 3,000,000 events". */
+bool store_is_behind(const char *what, int64_t known, int64_t all, struct error *error);
+
 /* Empty sums for events of these features. */
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error);
 void store_free_sums(struct store *store); /* none, again */
+/* What others, and a later start, may take instead of learning the same events: to be written, not
+ * to be freed. And taken, out of the snapshot. */
+struct snapshot store_sums(const struct store *store);
+void store_take_sums(struct store *store, struct snapshot *snapshot);
 /* Sees how well the current model predicts the next event's row, which must have been reserved,
  * unless whoever published the model has done so; and adds it to the events' sums. */
 void store_learn(struct store *store, const double *row, int64_t seq);
@@ -94,6 +109,7 @@ int64_t store_forgotten(const struct store *store, int64_t last);
 void store_stamp(struct store *store, struct model *model);
 /* After catching up: takes part in the terms that somebody has begun meanwhile, or begins them. */
 bool store_follow_terms(struct store *store, struct error *error);
+void store_drop_maps(struct store *store); /* none, again */
 /* Takes these maps, of which one user is taken over, in place of those there are. */
 bool store_change_maps(struct store *store, struct term_maps *maps, struct error *error);
 /* Are these folds, read from somewhere, what they would be here? */

@@ -42,6 +42,14 @@ static bool may_try(const struct store *base, struct error *error)
     return postgres_may_try(((const struct replica *)base)->postgres, error);
 }
 
+static bool postgres_read_again(struct store *base, struct error *error)
+{
+    struct replica *store = (struct replica *)base;
+    store_is_behind("the database", 0, base->learnt, error);
+    replica_forget(store);
+    return false;
+}
+
 static bool postgres_unlock(struct store *base)
 {
     lock_release(&base->lock);
@@ -112,13 +120,13 @@ void replica_forget_events(struct replica *store)
 void replica_forget(struct replica *store)
 {
     replica_forget_events(store);
-    term_maps_free(store->base.maps);
-    store->base.maps = NULL;
+    store_drop_maps(&store->base);
     snapshot_free(&store->base.train);
     store->base.train_lost = NULL;
     store->loaded = store->terms_useless = false;
     store->version = store->unreadable = store->revision = store->terms = 0;
     *store->origin = '\0';
+    store->read_at = 0;
 }
 
 /* ------------------------------------------------------------------ a new connection */
@@ -484,12 +492,12 @@ static bool add_version(struct replica *store, const struct model *model, bool *
     return ok;
 }
 
-/* Fills `model` with what is known now. */
-static bool rebuild(struct replica *store, struct model *model, struct error *error)
+/* Moves `model` by what has been learnt since it was chosen. */
+static bool move_on(struct replica *store, struct model *model, struct error *error)
 {
     struct folds_set rows;
     struct model *fresh = store_rows(&store->base, &rows, error)
-                              ? model_choose(store_schema(&store->base), &rows, error)
+                              ? model_like(model, store_schema(&store->base), &rows, error)
                               : NULL;
     if (!fresh)
         return false;
@@ -507,14 +515,14 @@ static int64_t next_version(const struct replica *store)
     return (model && model->version > store->version ? model->version : store->version) + 1;
 }
 
-/* When another replica's build came first, this one begins anew behind it: a later version never
- * knows less. */
+/* When another replica's build came first, this one goes behind it: a later version never knows
+ * less. */
 static bool postgres_publish_build(struct store *base, struct model *model, struct error *error)
 {
     struct replica *store = (struct replica *)base;
     bool taken = true;
     for (int tries = 0; taken && tries < BUILD_TRIES; tries++) {
-        if (tries > 0 && !(replica_learn_news(store, error) && rebuild(store, model, error)))
+        if (tries > 0 && !(replica_learn_news(store, error) && move_on(store, model, error)))
             return false;
         model->version = next_version(store);
         store_stamp(base, model);
@@ -545,11 +553,11 @@ static bool postgres_keep_settings(struct store *base, struct error *error)
 }
 
 static const struct store_methods methods = {.close = postgres_close,
+                                             .lock = postgres_lock,
                                              .unlock = postgres_unlock,
                                              .limit_waits = limit_waits,
                                              .may_try = may_try,
                                              .has_news = postgres_has_news,
-                                             .learn_ahead = postgres_learn_ahead,
                                              .catch_up = postgres_catch_up,
                                              .claim_settings = postgres_claim_settings,
                                              .keep_settings = postgres_keep_settings,
@@ -563,6 +571,7 @@ static const struct store_methods methods = {.close = postgres_close,
                                              .identity = postgres_identity,
                                              .load_maps = postgres_load_maps,
                                              .save_maps = postgres_save_maps,
+                                             .read_again = postgres_read_again,
                                              .set_train = postgres_set_train,
                                              .publish_build = postgres_publish_build,
                                              .restore_model = postgres_restore_model,

@@ -112,8 +112,8 @@ static bool take_moments(struct replica *store, struct buffer *text, struct erro
         return true;
     }
     store->schema = snapshot.schema;
-    store->base.events = snapshot.folds;
-    store->base.learnt = store->kept_at = snapshot.position.seq;
+    store->kept_at = snapshot.position.seq;
+    store_take_sums(&store->base, &snapshot);
     return read_positions(store, error);
 }
 
@@ -187,10 +187,8 @@ static bool write_keeping(struct replica *store, int64_t slot, struct error *err
     struct keeping *keeping = &store->keeping;
     *keeping = (struct keeping){.is_open = true, .slot = slot, .events = store->base.learnt};
     write_positions(store);
-    snapshot_format(&(struct snapshot){.schema = store->schema,
-                                       .folds = store->base.events,
-                                       .position = {.seq = store->base.learnt}},
-                    &keeping->text);
+    struct snapshot sums = store_sums(&store->base);
+    snapshot_format(&sums, &keeping->text);
     return (replica_text(&keeping->writers) && replica_text(&keeping->numbers) &&
             !keeping->text.failed) ||
            error_memory(error);

@@ -1,5 +1,6 @@
 /* The store on PostgreSQL: learning what was stored by anyone, from each writer's last position on.
  */
+#include "clock.h"
 #include "json.h"
 #include "number.h"
 #include "store_postgres_sql.h"
@@ -15,7 +16,11 @@
     "POST /build where the train file is, which makes them again; or, to go on without, DELETE "   \
     "FROM trendline_train and restart"
 
-enum { BATCH_EVENTS_MAX = 32768 /* more than anybody stores at once */ };
+enum {
+    SNAPSHOT_AHEAD = 8192,   /* events that are read sooner than a snapshot */
+    RECENT_MS = 1000,        /* in which not so much is stored that it takes long to read */
+    BATCH_EVENTS_MAX = 32768 /* more than anybody stores at once */
+};
 
 int64_t *replica_position(struct replica *store, int64_t writer)
 {
@@ -166,6 +171,8 @@ bool replica_learn_tail(struct replica *store, struct position head, struct erro
             return false;
         if (*number == before)
             return damaged(head.writer, before + 1, error);
+        if (*number < head.number && store->pause_at > 0 && clock_ms() >= store->pause_at)
+            return store_is_behind("the database", store->base.learnt, store->all, error);
     }
     return true;
 }
@@ -473,10 +480,43 @@ static bool settle(struct replica *store)
     return true;
 }
 
-/* What is new to this process alone. */
+/* What there is, after the sums were loaded. */
+static bool load_and_look(struct replica *store, struct news *news, struct error *error)
+{
+    buffer_clear(&news->heads);
+    if (!load(store, error) || !look(store, news, error) || !check_origin(store, news, error))
+        return false;
+    const struct position *head = (const struct position *)news->heads.data;
+    store->all = 0;
+    for (size_t i = 0; i < news->heads.length / sizeof *head; i++)
+        store->all += head[i].number;
+    return true;
+}
+
+/* Begins anew where somebody has kept sums that are so far ahead that they are read sooner than the
+ * rows; of what is forgotten by and by there are none. */
+static bool take_short_cut(struct replica *store, struct news *news, struct error *error)
+{
+    if (store_forgets(&store->base) || store->all - store->base.learnt < SNAPSHOT_AHEAD)
+        return true;
+    if (!replica_ask(store, SQL_MOMENTS_EVENTS, 0, NULL, error))
+        return false;
+    int64_t kept =
+        postgres_rows(store->postgres, 0) ? postgres_number(store->postgres, 0, 0, 0) : 0;
+    if (kept - store->base.learnt < SNAPSHOT_AHEAD || kept <= store->tried)
+        return true;
+    store->tried = kept;
+    replica_forget_events(store);
+    store->loaded = false;
+    return load_and_look(store, news, error);
+}
+
+/* What is new to this process alone; without the lock a piece of it. */
 static bool learn_events(struct replica *store, struct news *news, struct error *error)
 {
-    return load(store, error) && look(store, news, error) && check_origin(store, news, error) &&
+    bool in_pieces = store->pause_at > 0;
+    return load_and_look(store, news, error) &&
+           (!in_pieces || take_short_cut(store, news, error)) &&
            learn_tails(store, &news->heads, error) && settle(store);
 }
 
@@ -491,10 +531,29 @@ bool replica_learn_news(struct replica *store, struct error *error)
     return ok;
 }
 
-static bool learn_ahead(struct replica *store, struct error *error)
+/* ------------------------------------------------------------------ without the lock */
+
+/* The first model is published as soon as possible. */
+static enum lock_result publish_first(struct replica *store, struct error *error)
+{
+    struct error none;
+    if (model_file_refresh(&store->base.model, &none))
+        return LOCK_HELD;
+    enum lock_result result = store_take_lock(&store->base, error);
+    if (result != LOCK_HELD)
+        return result;
+    bool ok = load_model(store, error);
+    lock_release(&store->base.lock);
+    return ok ? LOCK_HELD : LOCK_ERROR;
+}
+
+/* A piece of what is stored. */
+static bool read_piece(struct replica *store, struct error *error)
 {
     struct news news = {0};
+    store->pause_at = clock_ms() + STORE_SLICE_MS;
     bool ok = learn_events(store, &news, error);
+    store->pause_at = 0;
     buffer_free(&news.heads);
     return ok;
 }
@@ -515,14 +574,33 @@ static bool learn(struct replica *store, bool (*some)(struct replica *, struct e
     }
 }
 
-bool postgres_catch_up(struct store *base, struct error *error)
+/* What was stored since the last time is read before the lock is taken, unless that was just now:
+ * then it is not much. */
+enum lock_result postgres_lock(struct store *base, struct error *error)
 {
-    return learn((struct replica *)base, replica_learn_news, error);
+    struct replica *store = (struct replica *)base;
+    enum lock_result result;
+    if (base->lock.held || (store->read_at > 0 && clock_ms() - store->read_at < RECENT_MS))
+        return store_take_lock(base, error);
+    if (!store->loaded) {
+        if (!postgres_connect(store->postgres, error))
+            return LOCK_ERROR;
+        if ((result = publish_first(store, error)) != LOCK_HELD)
+            return result;
+    }
+    if (!learn(store, read_piece, error))
+        return error->kind == ERROR_BEHIND ? LOCK_WAIT : LOCK_ERROR;
+    store->read_at = clock_ms();
+    return store_take_lock(base, error);
 }
 
-bool postgres_learn_ahead(struct store *base, struct error *error)
+bool postgres_catch_up(struct store *base, struct error *error)
 {
-    return learn((struct replica *)base, learn_ahead, error);
+    struct replica *store = (struct replica *)base;
+    if (!learn(store, replica_learn_news, error))
+        return false;
+    store->read_at = clock_ms();
+    return true;
 }
 
 /* ------------------------------------------------------------------ all events */

@@ -47,6 +47,10 @@ struct replica {
     /* what is learnt */
     bool loaded;           /* since the start, or since the database turned out to be another */
     bool gone_back;        /* that has just turned out */
+    int64_t read_at;       /* when all that was stored was learnt, by clock_ms; 0: not yet */
+    int64_t tried;         /* the kept sums of so many events have been tried */
+    int64_t all;           /* how many events the database had when it was looked last */
+    int64_t pause_at;      /* when to pause in reading them, by clock_ms; 0: never */
     struct schema *schema; /* of the events; NULL while there are none */
     int64_t kept_at;       /* of how many events the sums are kept */
     bool must_keep;        /* what is kept is of no use */
@@ -110,8 +114,8 @@ bool replica_gone_back(struct replica *store, struct error *error);
 bool replica_learn_news(struct replica *store, struct error *error);
 
 bool postgres_has_news(struct store *base, bool *news, struct error *error);
+enum lock_result postgres_lock(struct store *base, struct error *error);
 bool postgres_catch_up(struct store *base, struct error *error);
-bool postgres_learn_ahead(struct store *base, struct error *error);
 bool postgres_visit(struct store *base, store_visitor *visit, void *context, struct error *error);
 
 /* ---- store_postgres_keep.c */

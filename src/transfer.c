@@ -20,12 +20,6 @@ enum {
     BATCH_BYTES = 4 << 20 /* of the store's open batch */
 };
 
-/* Waits for the lock, and learns what the store holds. */
-static bool begin_work(struct store *store, struct error *error)
-{
-    return store_wait_lock(store, error) && store_catch_up(store, error);
-}
-
 /* ------------------------------------------------------------------ export */
 
 /* The id that event `seq`, which has none, gets in a stream; its length. Events of two copies of a
@@ -131,7 +125,7 @@ static bool export_events(struct store *store, struct error *error)
 bool export_run(const struct config *config, struct error *error)
 {
     struct store *store = store_open(config, error);
-    bool ok = store && begin_work(store, error) && export_events(store, error);
+    bool ok = store && store_wait(store, error) && export_events(store, error);
     store_close(store);
     return ok;
 }
@@ -179,7 +173,7 @@ static bool stopped(const struct importer *import, struct error *error)
 
 static bool find_identity(struct importer *import, struct error *error)
 {
-    bool ok = begin_work(import->store, error);
+    bool ok = store_wait(import->store, error);
     if (ok && store_events(import->store) > 0)
         ok = store_identity(import->store, import->identity, error);
     store_unlock(import->store);
@@ -321,7 +315,7 @@ static bool import_events(struct importer *import, const struct config *config, 
     ok = ok && find_identity(import, error);
     import->reader.exported = true;
     while (ok && !import->ended) {
-        ok = begin_work(import->store, error) && import_batch(import, error);
+        ok = store_wait(import->store, error) && import_batch(import, error);
         if (ok && import->ended)
             ok = learn_update(import->store, config, error) && store_snapshot(import->store, error);
         store_unlock(import->store);
@@ -342,17 +336,14 @@ static bool check_window(const struct config *config, struct error *error)
 static bool take_settings(struct store *store, struct error *error)
 {
     enum settings_result settings;
-    if (!store_wait_lock(store, error))
+    if (!store_claim_settings(store, &settings, error))
         return false;
-    bool ok = store_claim_settings(store, &settings, error);
-    if (ok && settings_differ(settings))
-        ok = error_set(error, ERROR_CONFLICT,
-                       "these data are learnt from with other settings (settings.json, "
-                       "trendline_settings): import with the same MODEL, WINDOW, FORGET, TARGET "
-                       "and MISSING as the service has");
-    ok = ok && store_keep_settings(store, error);
-    store_unlock(store);
-    return ok;
+    if (settings_differ(settings))
+        return error_set(error, ERROR_CONFLICT,
+                         "these data are learnt from with other settings (settings.json, "
+                         "trendline_settings): import with the same MODEL, WINDOW, FORGET, TARGET "
+                         "and MISSING as the service has");
+    return store_keep_settings(store, error);
 }
 
 bool import_run(const struct config *config, struct error *error)

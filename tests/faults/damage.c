@@ -194,7 +194,7 @@ static bool write_state(const struct config *config, struct buffer *out)
 {
     struct error error;
     struct store *store = store_open(config, &error);
-    if (!store || store_lock(store, &error) != LOCK_HELD || !store_catch_up(store, &error))
+    if (!store || !store_wait(store, &error))
         return fail(error.text);
     struct folds_set rows;
     struct model *model =
@@ -373,7 +373,7 @@ static void read_columns(void)
     snprintf(config.data_dir, sizeof config.data_dir, "%s", work);
     snprintf(config.train_path, sizeof config.train_path, "%s/train.txt", work);
     struct store *store = store_open(&config, &error);
-    if (!store || store_lock(store, &error) != LOCK_HELD || !store_catch_up(store, &error))
+    if (!store || !store_wait(store, &error))
         die(error.text);
     row_columns = store_schema(store)->count;
     store_unlock(store);

@@ -29,6 +29,8 @@ real_run() {
     start_service MODEL=linear
     post_some 1 30
     build >/dev/null
+    stop_service # which keeps the sums
+    start_service MODEL=linear
     post_some 31 12
     kill_service
 }

@@ -243,3 +243,14 @@ int open(const char *path, int flags, ...)
     va_end(more);
     return fails("open", path, -1) ? -1 : real(path, flags, mode);
 }
+
+/* The same call to those who make it fail. */
+int openat(int directory, const char *path, int flags, ...)
+{
+    REAL(openat);
+    va_list more;
+    va_start(more, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;
+    va_end(more);
+    return fails("open", path, -1) ? -1 : real(directory, path, flags, mode);
+}

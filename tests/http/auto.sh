@@ -72,6 +72,19 @@ test_answers() {
         "$([ "$covered" -ge 88 ] && echo yes)"
 }
 
+# Most of a build's time goes into the choice, and others may write then.
+test_lock_is_free() {
+    local builder free=0 held=0
+    on_files || return
+    curl -s --max-time 60 -o "$SCRATCH/built" -X POST "$URL/build" &
+    builder=$!
+    while is_alive "$builder"; do
+        if flock -n "$DATA/lock" true; then free=$((free + 1)); else held=$((held + 1)); fi
+    done
+    wait "$builder"
+    check_equal "the lock is free most of the time: $free of $((free + held)) tries" yes "$([ "$free" -gt "$held" ] && echo yes)"
+}
+
 # One event moves the model at once, the same however the service comes to know it.
 test_online() {
     local before after
@@ -297,6 +310,7 @@ WANTED=$(by_batch)
 new_data
 start_service MODEL=auto
 test_as_batch
+test_lock_is_free
 test_online
 test_piecewise
 test_train_file

@@ -58,10 +58,24 @@ test_drift() {
     check_equal "and the window shows it" true "$(live '.window.mae > 1.2 * .mae')"
 }
 
+# The build did not learn all of these events itself, but took their sums.
+test_learn_build() {
+    new_data
+    start_service LEARN=build MODEL=linear
+    events 0 100 2 | status /action --data-binary @- >/dev/null
+    build >/dev/null
+    events 100 30000 2 | status /action --data-binary @- >/dev/null
+    check_equal "LEARN=build: the model stays, and what it says" 0 "$(live .events)"
+    build >/dev/null
+    check_equal "LEARN=build: a build tells of all events since" 29900 "$(live .events)"
+    stop_service
+}
+
 new_data
 start_service
 test_figures
 test_restart
 test_drift
 stop_service
+test_learn_build
 check_report http/live

@@ -176,6 +176,53 @@ test_removed() {
     stop_service
 }
 
+# As logrotate does it: no event goes where the next start does not look, and no number comes twice.
+test_renamed() {
+    local action
+    new_data
+    start_service
+    answer /action -d '{"_id":"x","a":1,"target":1}' >/dev/null
+    mv "$DATA/actions.jsonl" "$DATA/rotated.jsonl"
+    refuses "a journal renamed under the service" 503 renamed /action -d '{"_id":"y","a":2,"target":1}'
+    refuses "a build" 503 actions.jsonl /build -X POST
+    action=$(pids_of action)
+    kill -9 "$action"
+    wait_until 10 is_gone "$action"
+    refuses "after a restart of action" 503 "is missing" /action -d '{"_id":"x","a":1,"target":1}'
+    check_equal "no new journal is begun" "" "$(ls "$DATA/actions.jsonl" 2>/dev/null)"
+    stop_service
+    check_contains "nor by a start" "1: actions.jsonl: is missing" "$(failed_start)"
+    mv "$DATA/rotated.jsonl" "$DATA/actions.jsonl"
+    start_service
+    check_equal "the file put back: its id is known" '200 {"seq": 1, "duplicate": true}' \
+        "$(answer /action -d '{"_id":"x","a":1,"target":1}')"
+    check_equal "and numbers go on" '201 {"seq": 2}' "$(answer /action -d '{"_id":"y","a":2,"target":1}')"
+    stop_service
+}
+
+# Cut to whole batches under the service, which dies: the next one knows that there were more.
+test_cut_under_it() {
+    local action
+    new_data
+    start_service
+    answer /action -d '{"_id":"x","a":1,"target":1}' >/dev/null
+    cp "$DATA/actions.jsonl" "$SCRATCH/one"
+    answer /action -d '{"_id":"y","a":2,"target":1}' >/dev/null
+    cp "$DATA/actions.jsonl" "$SCRATCH/two"
+    truncate -s "$(stat -c %s "$SCRATCH/one")" "$DATA/actions.jsonl"
+    refuses "a journal cut under the service" 503 "first 2 events" /action -d '{"_id":"y","a":2,"target":1}'
+    action=$(pids_of action)
+    kill -9 "$action"
+    wait_until 10 is_gone "$action"
+    refuses "after a restart of action" 503 "2 have been stored" /action -d '{"_id":"y","a":2,"target":1}'
+    stop_service
+    cp "$SCRATCH/two" "$DATA/actions.jsonl"
+    start_service
+    check_equal "restored: its id is known" '200 {"seq": 2, "duplicate": true}' \
+        "$(answer /action -d '{"_id":"y","a":2,"target":1}')"
+    stop_service
+}
+
 test_clean_end
 test_kill_all
 test_torn
@@ -183,5 +230,7 @@ test_damage
 test_derived_files
 test_model_behind
 test_removed
+test_renamed
+test_cut_under_it
 test_index_pages
 check_report http/restart

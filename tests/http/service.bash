@@ -35,8 +35,12 @@ is_gone() {
     ! is_alive "$1"
 }
 
+# Ready, and what is stored has been read, which a slow machine may not have done by then; with
+# WAIT_PREPARED=no whether or not it has.
 is_ready_or_gone() {
-    grep -q ' ready on ' "$LOG" || is_gone "$SERVICE"
+    is_gone "$SERVICE" && return
+    grep -q ' ready on ' "$LOG" || return
+    [ "${WAIT_PREPARED:-yes}" = no ] || ! grep -q 'still being read' "$LOG" || grep -q 'the data are ' "$LOG"
 }
 
 # With STORE_URI set (tests/postgres/contract.sh) the services of these tests store in that database, in
@@ -72,7 +76,7 @@ launch() {
     env "PORT=$port" "DATA_DIR=$DATA" WORKERS=2 "POSTGRES_URI=$(store_uri)" "$@" "$TRENDLINE" serve >"$LOG" 2>&1 &
     SERVICE=$!
     on_exit "kill_service $SERVICE"
-    wait_until 30 is_ready_or_gone
+    wait_until 60 is_ready_or_gone
     is_alive "$SERVICE"
 }
 

@@ -25,8 +25,7 @@ static inline struct store *open_store(void)
 /* Takes the lock and catches up. */
 static inline bool begin_work(struct store *store)
 {
-    CHECK_INT(LOCK_HELD, store_lock(store, &store_error));
-    return store_catch_up(store, &store_error);
+    return store_wait(store, &store_error);
 }
 
 /* Opens a store, ready for work. */

@@ -415,6 +415,87 @@ static void test_seek(void)
     journal_close(journal);
 }
 
+/* Takes one event a call. */
+struct one_a_call {
+    struct replayed replayed;
+    bool had_one;
+};
+
+static bool take_one(void *context, const struct journal_event *event, struct error *error)
+{
+    struct one_a_call *call = context;
+    if (call->had_one)
+        return error_set(error, ERROR_BEHIND, "enough");
+    call->had_one = true;
+    return keep_event(&call->replayed, event, error);
+}
+
+/* In pieces, also of a batch, each event comes once; what is written meanwhile does not matter. */
+static void test_visit_in_pieces(void)
+{
+    uint64_t ends[BATCHES];
+    static struct one_a_call call;
+    write_batches(sizes, ends);
+    struct journal *writer = journal_open(".", &journal_error);
+    CHECK(journal_replay(writer, 0, keep_event, &call.replayed, &journal_error), "the writer");
+    struct journal_position until = journal_position(writer);
+    call = (struct one_a_call){.had_one = false};
+    struct journal *reader = journal_open_again(writer, &journal_error);
+    int calls = 1;
+    while (!journal_visit(reader, until, take_one, &call, &journal_error)) {
+        CHECK_INT(ERROR_BEHIND, journal_error.kind);
+        CHECK_INT(calls, call.replayed.count);
+        bool at_end = journal_position(reader).seq == 0;
+        for (int i = 0; i < BATCHES; i++)
+            at_end |= journal_position(reader).offset == ends[i];
+        CHECK(at_end, "the position is in the middle of a batch");
+        CHECK(write_batch_of(writer, 1), "%s", journal_error.text);
+        call.had_one = false;
+        calls++;
+    }
+    CHECK(are_first(&call.replayed, EVENTS), "%d events", call.replayed.count);
+    CHECK_INT(until.offset, journal_position(reader).offset);
+    journal_close(reader);
+    journal_close(writer);
+}
+
+/* The last whole batch, whatever a crash has left behind it; and whether a batch ends at a place.
+ */
+static void test_last(void)
+{
+    uint64_t ends[BATCHES];
+    struct journal_position last;
+    int count = write_batches(sizes, ends);
+    struct buffer file = get_file(JOURNAL_NAME);
+    for (size_t length = 0; length <= file.length; length++) {
+        put_file(JOURNAL_NAME, file.data, length);
+        int whole = 0;
+        int64_t seq = 0;
+        while (whole < count && ends[whole] <= length)
+            seq += sizes[whole++];
+        struct journal *journal = journal_open(".", &journal_error);
+        CHECK(journal_last(journal, &last, &journal_error), "%s", journal_error.text);
+        CHECK_INT(seq, last.seq);
+        CHECK_INT(whole ? ends[whole - 1] : 0, last.offset);
+        CHECK(journal_check(journal, last, &journal_error), "%s", journal_error.text);
+        journal_close(journal);
+    }
+    /* pages of the last batch that were never written */
+    memset(file.data + ends[count - 2] + 10, 0, 50);
+    put_file(JOURNAL_NAME, file.data, file.length);
+    struct journal *journal = journal_open(".", &journal_error);
+    CHECK(journal_last(journal, &last, &journal_error), "%s", journal_error.text);
+    CHECK_INT(ends[count - 2], last.offset);
+    CHECK(!journal_check(journal, (struct journal_position){ends[count - 2], last.seq + 1},
+                         &journal_error) &&
+              !journal_check(journal, (struct journal_position){ends[count - 2] - 1, last.seq},
+                             &journal_error),
+          "no batch with that number ends there");
+    CHECK_INT(ERROR_DAMAGED, journal_error.kind);
+    journal_close(journal);
+    buffer_free(&file);
+}
+
 static void test_open_failures(void)
 {
     CHECK(!journal_open("nowhere", &journal_error), "there is no such directory");
@@ -441,6 +522,8 @@ int main(void)
     test_file_size_limit();
     test_full_disk();
     test_seek();
+    test_visit_in_pieces();
+    test_last();
     test_open_failures();
     scratch_end();
     return check_report("journal");

@@ -172,7 +172,7 @@ static bool add_first(void)
 static bool start_store(void)
 {
     struct store *store = store_open(&fixture_config, &error);
-    bool ok = store && store_lock(store, &error) == LOCK_HELD && store_catch_up(store, &error);
+    bool ok = store && store_wait(store, &error);
     if (ok)
         CHECK_INT(10, store_events(store));
     if (store)

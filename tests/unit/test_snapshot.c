@@ -125,6 +125,22 @@ static void test_weights(void)
     }
 }
 
+/* How well the events were predicted goes with them. */
+static void test_live(void)
+{
+    struct snapshot written = make_snapshot(9), read;
+    written.judged = 7;
+    for (int i = 0; i < 5; i++)
+        live_add(&written.live, i, i * 1.25, 2);
+    CHECK(snapshot_write(&written, "s", &error), "%s", error.text);
+    if (CHECK(snapshot_read(&read, "s", &error), "%s", error.text)) {
+        CHECK_INT(7, read.judged);
+        CHECK(memcmp(&written.live, &read.live, sizeof read.live) == 0, "the same figures");
+        snapshot_free(&read);
+    }
+    snapshot_free(&written);
+}
+
 /* The same rows in another order, over other intermediate values, give the same file. */
 static void test_canonical(void)
 {
@@ -252,6 +268,7 @@ int main(void)
     test_round_trip(1);
     test_round_trip(100);
     test_weights();
+    test_live();
     test_canonical();
     test_damage();
     test_absent();
