@@ -12,7 +12,7 @@ BEGIN {
     forbidden = "^(TRUNCATE|LOCK|LISTEN|NOTIFY|SAVEPOINT|DECLARE|COPY|MERGE|TRIGGER|RULE|REFERENCES" \
         "|UNIQUE|EXCLUDE|SHARE|TEMP|TEMPORARY|RECURSIVE|WINDOW|OVER)$"
     effects = "^(nextval|setval|random|gen_random_uuid|pg_(try_)?advisory_.*|set_config|pg_notify)$"
-    first = "^(SELECT|INSERT|UPDATE|DELETE|BEGIN|COMMIT|CREATE|ALTER|SET)$"
+    first = "^(SELECT|INSERT|UPDATE|DELETE|WITH|BEGIN|COMMIT|CREATE|ALTER|SET)$"
 }
 
 function wrong(what) {
@@ -37,7 +37,7 @@ function open_level() {
 }
 
 function close_level(l) {
-    if (subqueries[l] && !tables[l])
+    if (subqueries[l] && functions[l] && !tables[l])
         wrong("a sub-SELECT in a condition or a column, over a function")
     if (spread[l] && functions[l])
         wrong("a distributed table is joined with a function")
@@ -111,6 +111,7 @@ function by_key(text) {
     block = $2
     sub(/^DO \$\$ BEGIN /, "", block)
     sub(/END \$\$$/, "", block)
+    gsub(/IF to_regclass\([^)]*\) IS NULL THEN|END IF/, "", block)
     count = split(block, parts, ";")
     for (p = 1; p <= count; p++) statement(parts[p])
 }

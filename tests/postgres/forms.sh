@@ -7,13 +7,15 @@
 . "$(dirname "$0")/postgres.bash"
 
 HEADER=$ROOT/src/store_postgres_sql.h
+# the limit of time that a long answer needs: postgres.c's own
+TAKE_TIME="SELECT set_config('statement_timeout', '0', true)"
 EVENTS=70000 # more than are learnt before the sums are kept
 
 # in_source: the statements, NAME<tab>TEXT, as the compiler puts them together
 in_source() {
     {
         printf '#include <stdio.h>\n#include "%s"\nint main(void) {\n' "$HEADER"
-        sed -n '/SQL_VERSION /d; s/^#define \(SQL_[A-Z_]*\) .*/puts("\1\\t" \1);/p' "$HEADER"
+        sed -n '/SQL_VERSION /d; /SQL_ADVANCE_FAILS /d; s/^#define \(SQL_[A-Z_]*\) .*/puts("\1\\t" \1);/p' "$HEADER"
         echo '}'
     } | "${CC:-cc}" -x c -o "$SCRATCH/in_source" - && "$SCRATCH/in_source"
 }
@@ -59,7 +61,7 @@ test_received() {
     received >"$SCRATCH/received"
     sed 's/^/received\t/' "$SCRATCH/received" | faults >"$SCRATCH/faults"
     check_equal "what the server gets is of these forms" "" "$(cat "$SCRATCH/faults")"
-    { cut -f 2 "$SCRATCH/statements"; printf '%s\n' BEGIN COMMIT SELECT; } | sort -u >"$SCRATCH/known"
+    { cut -f 2 "$SCRATCH/statements"; printf '%s\n' BEGIN COMMIT SELECT "$TAKE_TIME"; } | sort -u >"$SCRATCH/known"
     check_equal "and nothing that the source does not list" "" "$(comm -23 "$SCRATCH/received" "$SCRATCH/known")"
     for name in SQL_MIGRATE SQL_CLAIM_WRITER SQL_FIND_IDS SQL_ADD_IDS SQL_ADD_ROWS SQL_ADVANCE SQL_ADD_TEXTS \
         SQL_HEADS SQL_TAIL SQL_EVENTS SQL_ADD_MODEL SQL_SET_TRAIN; do
