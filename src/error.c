@@ -67,3 +67,8 @@ bool error_memory(struct error *error)
 {
     return error_set(error, ERROR_BUSY, "out of memory");
 }
+
+bool error_later(struct error *error)
+{
+    return error_set(error, ERROR_LATER, "it has not come yet");
+}

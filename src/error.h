@@ -24,6 +24,7 @@ enum error_kind {
     ERROR_BUSY,       /* the lock or the memory could not be had in time; worth another try */
     ERROR_BEHIND,     /* what is stored is still being read; goes on by itself */
     ERROR_FULL,       /* no room on the volume */
+    ERROR_LATER,      /* nothing is wrong: what is asked for has not come yet; ask again */
     ERROR_DAMAGED,    /* a stored file is not what was written */
     ERROR_SYSTEM      /* a system call failed for another reason */
 };
@@ -52,5 +53,9 @@ void error_add_detail(struct error *error, const char *detail);
 
 /* "out of memory" as ERROR_BUSY. */
 bool error_memory(struct error *error);
+
+/* ERROR_LATER. It is for who reads something that comes bit by bit, and must not wait: all between
+ * the source and the one who asks again keep what they have. */
+bool error_later(struct error *error);
 
 #endif

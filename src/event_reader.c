@@ -28,16 +28,16 @@ static enum event_result read_value(struct event_reader *reader, struct json **j
 
 static bool parse_ahead(struct event_reader *reader, struct error *error)
 {
-    size_t capacity = 0;
     enum event_result result;
     struct json *json;
     do {
-        if (reader->ahead_count == capacity) {
-            capacity = capacity ? 2 * capacity : 4;
+        if (reader->ahead_count == reader->ahead_capacity) {
+            size_t capacity = reader->ahead_capacity ? 2 * reader->ahead_capacity : 4;
             struct json **ahead = realloc(reader->ahead, capacity * sizeof *ahead);
             if (!ahead)
                 return error_memory(error);
             reader->ahead = ahead;
+            reader->ahead_capacity = capacity;
         }
         result = read_value(reader, &json, error);
         if (result == EVENT_FETCHED)
@@ -60,13 +60,20 @@ static void find_options(struct event_reader *reader)
         }
 }
 
-bool event_reader_open(struct event_reader *reader, struct request *request, struct error *error)
+void event_reader_begin(struct event_reader *reader, struct request *request)
 {
     *reader = (struct event_reader){0};
-    if (!body_open(&reader->body, request, error))
+    body_begin(&reader->body, request);
+}
+
+bool event_reader_open(struct event_reader *reader, struct error *error)
+{
+    if (!reader->opened && !body_open(&reader->body, error))
         return false;
+    reader->opened = true;
     if (!reader->body.is_table)
-        return request->content_length > EVENT_READER_AHEAD || parse_ahead(reader, error);
+        return reader->body.request->content_length > EVENT_READER_AHEAD ||
+               parse_ahead(reader, error);
     find_options(reader);
     reader->cells = calloc(table_columns(reader->body.table), sizeof *reader->cells);
     return reader->cells || error_memory(error);
@@ -88,19 +95,22 @@ void event_reader_close(struct event_reader *reader)
 
 static enum event_result fetch_row(struct event_reader *reader, struct error *error)
 {
-    bool first = table_line(reader->body.table) <= 1;
     switch (table_next(reader->body.table, reader->cells, error)) {
     case TABLE_ROW:
+        reader->any_row = true;
         return EVENT_FETCHED;
     case TABLE_END:
-        if (!first)
+        if (reader->any_row)
             return EVENT_END;
         body_no_rows(error);
         return EVENT_BROKEN;
     case TABLE_ERROR:
         break;
     }
-    return error->kind == ERROR_UNUSABLE ? EVENT_REFUSED : EVENT_BROKEN;
+    if (error->kind != ERROR_UNUSABLE)
+        return EVENT_BROKEN;
+    reader->any_row = true;
+    return EVENT_REFUSED;
 }
 
 static enum event_result next_value(struct event_reader *reader, struct error *error)
@@ -124,20 +134,14 @@ static enum event_result fetch_object(struct event_reader *reader, struct error 
     return EVENT_REFUSED;
 }
 
-bool event_reader_expect(struct event_reader *reader, const struct schema *schema,
-                         bool missing_allowed, struct error *error)
+static bool expect_columns(const struct event_reader *reader, const struct schema *schema,
+                           struct error *error)
 {
     struct table *table = reader->body.table;
-    if (reader->expects)
-        return true;
-    reader->binding.missing_allowed = missing_allowed;
-    reader->expects = true;
-    if (!reader->body.is_table)
-        return true;
     for (size_t i = 0; i < table_columns(table); i++)
         if (strcmp(table_column_name(table, i), schema_target()) == 0)
             table_set_target(table, i);
-    if (missing_allowed)
+    if (reader->binding.missing_allowed)
         table_allow_missing(table);
     if (!schema)
         return table_guess_categories(table, error);
@@ -147,6 +151,16 @@ bool event_reader_expect(struct event_reader *reader, const struct schema *schem
             table_set_category(table, i);
     }
     return true;
+}
+
+bool event_reader_expect(struct event_reader *reader, const struct schema *schema,
+                         bool missing_allowed, struct error *error)
+{
+    if (reader->expects)
+        return true;
+    reader->binding.missing_allowed = missing_allowed;
+    reader->expects = !reader->body.is_table || expect_columns(reader, schema, error);
+    return reader->expects;
 }
 
 enum event_result event_reader_fetch(struct event_reader *reader, struct error *error)

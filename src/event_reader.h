@@ -23,7 +23,9 @@ struct event_reader {
     struct body body;
     struct json *json;   /* the event last fetched, of a JSON body */
     struct json **ahead; /* events parsed before they are fetched; NULL: streamed */
-    size_t ahead_count, ahead_next;
+    size_t ahead_count, ahead_next, ahead_capacity;
+    bool opened;                     /* the body is */
+    bool any_row;                    /* of a table was fetched */
     double *cells;                   /* the row last fetched, of a table */
     size_t id_column, weight_column; /* of a table; SIZE_MAX: none */
     struct binding binding;
@@ -36,9 +38,10 @@ struct event_reader {
                       set after event_reader_open */
 };
 
-/* As body_open, or what is wrong with a short body's JSON; to be closed in any case. The reader
- * must stay where it is. */
-bool event_reader_open(struct event_reader *reader, struct request *request, struct error *error);
+/* As body_begin and body_open, whose error may also be what is wrong with a short body's JSON; to
+ * be closed in any case. The reader must stay where it is. */
+void event_reader_begin(struct event_reader *reader, struct request *request);
+bool event_reader_open(struct event_reader *reader, struct error *error);
 void event_reader_close(struct event_reader *reader);
 
 /* What the columns of a table are, and whether something may be missing: to be called before the
@@ -50,7 +53,7 @@ enum event_result {
     EVENT_FETCHED,
     EVENT_REFUSED, /* this one is no event: `error` says why; the next can be fetched */
     EVENT_END,
-    EVENT_BROKEN /* the rest of the body cannot be read */
+    EVENT_BROKEN /* the rest of the body cannot be read; ERROR_LATER: not yet, ask again */
 };
 
 enum event_result event_reader_fetch(struct event_reader *reader, struct error *error);

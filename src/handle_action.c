@@ -1,15 +1,16 @@
 /* POST /action: stores events and learns them, many requests at a time.
  *
- * The loop hands over every request that is ready; a turn then takes events from all of them into
- * one batch, makes it durable by one write and one fdatasync, learns it, publishes the model once,
- * and answers those whose body has ended. A long body goes over several turns, so that it neither
- * fills the memory nor keeps others waiting. While one batch is being synced the next gathers in
- * the sockets by itself. */
+ * The loop hands over every request that is ready; a turn then takes events from them into one
+ * batch, makes it durable by one write and one fdatasync, learns it, publishes the model once, and
+ * answers those whose body has ended. A turn is short (pace.h): a long body goes over many, so that
+ * it neither fills the memory nor keeps others waiting, and short ones go first. While one batch is
+ * being synced the next gathers in the sockets by itself. */
 #include "clock.h"
 #include "handler.h"
 #include "intake.h"
 #include "json.h"
 #include "learn.h"
+#include "pace.h"
 #include "store.h"
 
 #include <stdio.h>
@@ -20,11 +21,15 @@ enum {
     POLL_MS = 2,           /* between tries for the lock */
     READ_MS = 1,           /* between the pieces of what is to be read first */
     RETRY_MS = 200,        /* between tries to do what the disk refused: unpublished, unsettled */
-    EVENTS_A_TURN = 16384, /* of all requests together, in equal parts */
-    EVENTS_MAX = 4096,     /* of one request in a turn */
-    EVENTS_MIN = 16,       /* of one request in a turn, however many there are */
+    LOOK_MS = 100,         /* how often a body is looked at that does not come */
+    SMALL_BODY = 4 << 10,  /* bytes, of which any number may be in memory */
+    BEGUN_MAX = 16,        /* other bodies that are being read */
+    EVENTS_A_TURN = 16384, /* of all requests together, however quick they are */
+    EVENTS_A_VISIT = 16,   /* of one request, before the next one has its turn */
+    EVENTS_A_LOOK = 4,     /* at the clock */
     BATCH_BYTES = 4 << 20, /* of journal text: a batch is closed when it has so many */
-    ERRORS_MAX = 100,      /* told in one answer */
+    PUBLISH_SHARE = 10, /* of the time publishing may take 1 / so much where no one waits for it */
+    ERRORS_MAX = 100,   /* told in one answer */
     ANSWER_MAX = 128 << 10 /* bytes of the longest answer */
 };
 
@@ -45,7 +50,8 @@ struct taken {
 struct action_request {
     struct request *request;
     struct event_reader reader;
-    bool reading; /* the reader is open */
+    bool reading; /* the reader has been begun, */
+    bool opened;  /* and opened */
     struct counts counts;
     struct buffer taken;    /* struct taken */
     struct buffer refusals; /* struct error: why events were refused at once, the first ones */
@@ -60,14 +66,29 @@ struct action_request {
     struct action_request *next;
 };
 
+/* In the order of their turns. */
+struct queue {
+    struct action_request *first, **last;
+};
+
+/* What is new goes first, for a few events; what has more goes on in turn, for the time that is
+ * left.
+ */
+enum { FRESH, BEGUN, QUEUES };
+
 struct action {
     const struct config *config;
     struct store *store; /* NULL until it can be opened */
-    struct action_request *first, **last;
-    bool behind;      /* the model is behind the journal, which has been said */
-    bool unpublished; /* and that because it could not be written */
-    bool unsettled;   /* the lock is kept, because a failed batch could not be cut off */
-    bool reading;     /* what is stored is still to be read, whether or not anybody waits for it */
+    struct queue queues[QUEUES];
+    struct pace pace;
+    size_t taken;        /* events, in this turn */
+    int64_t began;       /* clock_us: taking them, */
+    int64_t began_cpu;   /* clock_cpu_us */
+    int64_t publish_due; /* clock_us: not before, unless someone waits for it */
+    bool behind;         /* the model is behind the journal, which has been said */
+    bool unpublished;    /* there is more to publish, or that failed */
+    bool unsettled;      /* the lock is kept, because a failed batch could not be cut off */
+    bool reading; /* what is stored is still to be read, whether or not anybody waits for it */
     struct response response;
 };
 
@@ -83,6 +104,28 @@ static void free_request(struct action_request *pending)
     free(pending);
 }
 
+static void push(struct queue *queue, struct action_request *pending)
+{
+    pending->next = NULL;
+    *queue->last = pending;
+    queue->last = &pending->next;
+}
+
+/* Takes the one at *link off its queue. */
+static struct action_request *take_off(struct queue *queue, struct action_request **link)
+{
+    struct action_request *pending = *link;
+    *link = pending->next;
+    if (!*link)
+        queue->last = link;
+    return pending;
+}
+
+static bool has_requests(const struct action *action)
+{
+    return action->queues[FRESH].first || action->queues[BEGUN].first;
+}
+
 static bool enqueue(struct action *action, struct request *request, struct error *error)
 {
     struct action_request *pending = calloc(1, sizeof *pending);
@@ -90,8 +133,7 @@ static bool enqueue(struct action *action, struct request *request, struct error
         return error_memory(error);
     pending->request = request;
     pending->waiting_since = clock_ms();
-    *action->last = pending;
-    action->last = &pending->next;
+    push(&action->queues[FRESH], pending);
     return true;
 }
 
@@ -160,14 +202,12 @@ static void respond_failed(const struct action_request *pending, const struct er
     write_counts(&response->body, pending);
 }
 
-/* Answers the request at *link and takes it off the list. `failure` (NULL: none) is why its batch
+/* Answers the request at *link and takes it off its queue. `failure` (NULL: none) is why its batch
  * was not stored. */
-static void finish(struct action *action, struct action_request **link, const struct error *failure)
+static void finish(struct action *action, struct queue *queue, struct action_request **link,
+                   const struct error *failure)
 {
-    struct action_request *pending = *link;
-    *link = pending->next;
-    if (!*link)
-        action->last = link;
+    struct action_request *pending = take_off(queue, link);
     if (failure)
         respond_failed(pending, failure, &action->response);
     else if (pending->broken.kind != ERROR_NONE)
@@ -182,8 +222,9 @@ static void finish(struct action *action, struct action_request **link, const st
 
 static void finish_all(struct action *action, const struct error *failure)
 {
-    while (action->first)
-        finish(action, &action->first, failure);
+    for (struct queue *queue = action->queues; queue < action->queues + QUEUES; queue++)
+        while (queue->first)
+            finish(action, queue, &queue->first, failure);
 }
 
 /* ------------------------------------------------------------------ taking events */
@@ -222,19 +263,23 @@ static void end_reading(struct action_request *pending)
     pending->reading = false;
 }
 
+/* False: there is nothing to take from it, now or ever. */
 static bool begin_reading(struct action_request *pending)
 {
     struct error error;
+    if (!pending->reading)
+        event_reader_begin(&pending->reader, pending->request);
     pending->reading = true;
-    if (event_reader_open(&pending->reader, pending->request, &error))
-        return true;
+    pending->opened = event_reader_open(&pending->reader, &error);
+    if (pending->opened || error.kind == ERROR_LATER)
+        return pending->opened;
     pending->broken = error;
     end_reading(pending);
     return false;
 }
 
-/* Takes the next event, or the end, of a body that is being read. */
-static void take_event(struct action *action, struct action_request *pending)
+/* Takes the next event, or the end, of a body that is being read. False: neither has come yet. */
+static bool take_event(struct action *action, struct action_request *pending)
 {
     struct event event;
     struct error error;
@@ -242,33 +287,102 @@ static void take_event(struct action *action, struct action_request *pending)
     case EVENT_FETCHED:
         pending->fetched++;
         add(action, pending, &event);
-        return;
+        return true;
     case EVENT_REFUSED:
         pending->fetched++;
         refuse(pending, &error);
-        return;
+        return true;
     case EVENT_BROKEN:
+        if (error.kind == ERROR_LATER)
+            return false;
         pending->broken = error;
         break;
     case EVENT_END:
         break;
     }
     end_reading(pending);
+    return true;
 }
 
-/* Takes up to `allowed` events of one request into the open batch, and its end if it comes then. */
-static void take_events(struct action *action, struct action_request *pending, size_t allowed)
+/* Has this turn as much as it may take, which is for `budget` microseconds of a processor's time?
+ * It costs more to ask for that than for the time, which is as long at least. */
+static bool is_full(const struct action *action, int64_t budget)
 {
-    if (!pending->ended && !buffer_reserve(&pending->taken, allowed * sizeof(struct taken))) {
+    int64_t left = budget - pace_of(&action->pace, action->taken);
+    return action->taken >= EVENTS_A_TURN || store_batch_bytes(action->store) >= BATCH_BYTES ||
+           (clock_us() - action->began >= left && clock_cpu_us() - action->began_cpu >= left);
+}
+
+/* Takes a few events of one request into the open batch, and its end if it comes then. False: there
+ * is no more of it now. */
+static bool visit(struct action *action, struct action_request *pending, int64_t budget)
+{
+    if (!buffer_reserve(&pending->taken, EVENTS_A_VISIT * sizeof(struct taken))) {
         pending->taken.failed = false; /* it may go better in the next turn */
-        return;
+        return false;
     }
-    for (size_t taken = 0; taken < allowed && !pending->ended; taken++) {
-        if (store_batch_bytes(action->store) >= BATCH_BYTES)
-            return;
-        if (pending->reading || begin_reading(pending))
-            take_event(action, pending);
+    pending->reader.body.until = action->began + budget;
+    if (!pending->opened && !begin_reading(pending))
+        return false;
+    for (size_t taken = 0; taken < EVENTS_A_VISIT && !pending->ended; taken++) {
+        if (!take_event(action, pending))
+            return false;
+        action->taken += !pending->ended;
+        if (taken % EVENTS_A_LOOK == EVENTS_A_LOOK - 1 && is_full(action, budget))
+            break;
     }
+    return !pending->ended;
+}
+
+static bool is_small(const struct action_request *pending)
+{
+    return pending->request->content_length <= SMALL_BODY;
+}
+
+static void visit_fresh(struct action *action, int64_t budget)
+{
+    struct queue *fresh = &action->queues[FRESH], *begun = &action->queues[BEGUN];
+    size_t large = 0;
+    for (const struct action_request *other = begun->first; other; other = other->next)
+        large += !is_small(other);
+    for (struct action_request **link = &fresh->first; *link && !is_full(action, budget);) {
+        if (!is_small(*link) && large >= BEGUN_MAX) {
+            link = &(*link)->next;
+            continue;
+        }
+        large += !is_small(*link);
+        struct action_request *pending = take_off(fresh, link);
+        visit(action, pending, budget);
+        push(begun, pending);
+    }
+}
+
+/* Over and over, until the time is over or there is nothing to take from any. */
+static void visit_begun(struct action *action, int64_t budget)
+{
+    struct queue *begun = &action->queues[BEGUN], idle = {.first = NULL};
+    idle.last = &idle.first;
+    while (begun->first && !is_full(action, budget)) {
+        struct action_request *pending = take_off(begun, &begun->first);
+        bool has_more = !pending->ended && visit(action, pending, budget);
+        push(has_more ? begun : &idle, pending);
+    }
+    *begun->last = idle.first;
+    if (idle.first)
+        begun->last = idle.last;
+}
+
+/* What is begun has a quarter of the time at least, however much is fresh. */
+static void take_events(struct action *action)
+{
+    int64_t budget = pace_budget(&action->pace);
+    action->taken = 0;
+    action->began = clock_us();
+    action->began_cpu = clock_cpu_us();
+    visit_fresh(action, budget);
+    int64_t least =
+        clock_cpu_us() - action->began_cpu + pace_of(&action->pace, action->taken) + budget / 4;
+    visit_begun(action, least > budget ? least : budget);
 }
 
 /* ------------------------------------------------------------------ counting what is durable */
@@ -335,6 +449,7 @@ static void settle_events(const struct action *action, struct action_request *pe
 static void publish(struct action *action)
 {
     struct error error;
+    int64_t began = clock_us();
     bool ok = learn_update(action->store, action->config, &error);
     bool hopeless = !ok && (error.kind == ERROR_UNUSABLE || error.kind == ERROR_DAMAGED);
     if (!ok && !action->behind)
@@ -342,16 +457,30 @@ static void publish(struct action *action)
                 error.text);
     action->behind = !ok;
     action->unpublished = !ok && !hopeless;
+    action->publish_due = clock_us() + PUBLISH_SHARE * (clock_us() - began);
 }
 
-/* So that a turn stays short, however many requests there are. */
-static size_t events_allowed(const struct action *action)
+/* Whoever is answered must find in the model what was stored for him. */
+static bool must_publish(const struct action *action)
 {
-    size_t requests = 0;
-    for (const struct action_request *pending = action->first; pending; pending = pending->next)
-        requests++;
-    size_t part = EVENTS_A_TURN / (requests ? requests : 1);
-    return part < EVENTS_MIN ? EVENTS_MIN : part > EVENTS_MAX ? EVENTS_MAX : part;
+    const struct action_request *pending = action->queues[BEGUN].first;
+    while (pending && !pending->ended)
+        pending = pending->next;
+    return pending || !has_requests(action) || clock_us() >= action->publish_due;
+}
+
+/* The processor's time goes to the events, what is waited for and the model to the turn. */
+static bool commit(struct action *action, struct error *error)
+{
+    int64_t began = clock_us(), learning = clock_cpu_us(), known = store_events(action->store);
+    bool ok = store_commit(action->store, error);
+    learning = clock_cpu_us() - learning;
+    action->unpublished |= action->taken > 0;
+    if (ok && must_publish(action))
+        publish(action);
+    pace_note(&action->pace, (size_t)(store_events(action->store) - known), learning,
+              clock_us() - began - learning);
+    return ok;
 }
 
 /* With the lock held. On failure nothing of the batch is stored, as far as is known: a database may
@@ -360,34 +489,32 @@ static bool run_batch(struct action *action, struct error *error)
 {
     if (!store_catch_up(action->store, error))
         return false;
-    size_t allowed = events_allowed(action);
-    for (struct action_request *pending = action->first; pending; pending = pending->next)
-        take_events(action, pending, allowed);
-    if (!store_commit(action->store, error))
-        return false;
-    publish(action);
-    return true;
+    take_events(action);
+    return commit(action, error);
 }
 
 /* Gives up on those that have waited too long for what `why` says. */
 static void expire(struct action *action, const struct error *why)
 {
     int64_t now = clock_ms();
-    for (struct action_request **link = &action->first; *link;)
-        if (now - (*link)->waiting_since >= LOCK_PATIENCE_MS)
-            finish(action, link, why);
-        else
-            link = &(*link)->next;
-    if (!action->first)
+    for (struct queue *queue = action->queues; queue < action->queues + QUEUES; queue++)
+        for (struct action_request **link = &queue->first; *link;)
+            if (now - (*link)->waiting_since >= LOCK_PATIENCE_MS)
+                finish(action, queue, link, why);
+            else
+                link = &(*link)->next;
+    if (!has_requests(action))
         store_unlock(action->store); /* and leave the place in the queue */
 }
 
 static int64_t longest_wait(const struct action *action)
 {
     int64_t now = clock_ms(), longest = 0;
-    for (const struct action_request *pending = action->first; pending; pending = pending->next)
-        if (now - pending->waiting_since > longest)
-            longest = now - pending->waiting_since;
+    for (size_t i = 0; i < QUEUES; i++)
+        for (const struct action_request *pending = action->queues[i].first; pending;
+             pending = pending->next)
+            if (now - pending->waiting_since > longest)
+                longest = now - pending->waiting_since;
     return longest;
 }
 
@@ -399,17 +526,22 @@ static int time_to_retry(const struct action *action)
     return action->unpublished || action->unsettled ? RETRY_MS : -1;
 }
 
-static void settle_requests(struct action *action)
+/* Returns whether any was answered. */
+static bool settle_requests(struct action *action)
 {
-    for (struct action_request **link = &action->first; *link;) {
-        struct action_request *pending = *link;
-        settle_events(action, pending);
-        pending->waiting_since = clock_ms();
-        if (pending->ended)
-            finish(action, link, NULL);
-        else
-            link = &pending->next;
-    }
+    bool answered = false;
+    for (struct queue *queue = action->queues; queue < action->queues + QUEUES; queue++)
+        for (struct action_request **link = &queue->first; *link;) {
+            struct action_request *pending = *link;
+            settle_events(action, pending);
+            pending->waiting_since = clock_ms();
+            answered |= pending->ended;
+            if (pending->ended)
+                finish(action, queue, link, NULL);
+            else
+                link = &pending->next;
+        }
+    return answered;
 }
 
 /* What was being read without anybody asking is told to the log when it cannot be. */
@@ -426,7 +558,7 @@ static int turn(void *context)
 {
     struct action *action = context;
     struct error error;
-    if (!action->first && time_to_retry(action) < 0)
+    if (!has_requests(action) && time_to_retry(action) < 0)
         return -1;
     if (!action->store && !(action->store = store_open(action->config, &error))) {
         finish_all(action, &error);
@@ -441,7 +573,7 @@ static int turn(void *context)
     switch (lock(action, &error)) {
     case LOCK_WAIT:
         expire(action, &error);
-        return action->first && !action->reading ? POLL_MS : time_to_retry(action);
+        return has_requests(action) && !action->reading ? POLL_MS : time_to_retry(action);
     case LOCK_ERROR:
         finish_all(action, &error);
         return -1;
@@ -453,22 +585,20 @@ static int turn(void *context)
     action->reading = !ok && error.kind == ERROR_BEHIND; /* nothing was taken yet */
     if (action->reading)
         return READ_MS;
-    if (ok)
-        settle_requests(action);
-    else
+    if (!ok)
         finish_all(action, &error);
-    return action->first ? 0 : time_to_retry(action);
+    else if (!settle_requests(action) && action->taken == 0 && has_requests(action))
+        return LOOK_MS;
+    return has_requests(action) ? 0 : time_to_retry(action);
 }
 
 static void close_action(void *context)
 {
     struct action *action = context;
     struct error error;
-    while (action->first) {
-        struct action_request *next = action->first->next;
-        free_request(action->first);
-        action->first = next;
-    }
+    for (struct queue *queue = action->queues; queue < action->queues + QUEUES; queue++)
+        while (queue->first)
+            free_request(take_off(queue, &queue->first));
     /* a clean end saves the next start the replay */
     if (action->store && store_lock(action->store, &error) == LOCK_HELD &&
         (!store_catch_up(action->store, &error) || !store_snapshot(action->store, &error)))
@@ -489,7 +619,9 @@ bool action_handler(struct handler *handler, const struct config *config, struct
         return error_memory(error);
     }
     action->config = config;
-    action->last = &action->first;
+    for (struct queue *queue = action->queues; queue < action->queues + QUEUES; queue++)
+        queue->last = &queue->first;
+    pace_begin(&action->pace);
     *handler =
         (struct handler){.context = action, .request = handle, .turn = turn, .close = close_action};
     return true;

@@ -41,17 +41,6 @@ struct build {
 
 /* ------------------------------------------------------------------ requests */
 
-/* A body is ignored, but has to be read for the connection's next request to begin where it does.
- */
-static bool skip_body(struct request *request, struct error *error)
-{
-    char ignored[4096];
-    long got;
-    while ((got = request->read(request, ignored, sizeof ignored, error)) > 0)
-        ;
-    return got == 0;
-}
-
 static bool enqueue(struct build *build, struct request *request, struct error *error)
 {
     struct waiting *waiting = calloc(1, sizeof *waiting);
@@ -68,7 +57,7 @@ static void handle(void *context, struct request *request)
     struct error error;
     bool ok = http_method_allowed(request, "POST", &build->response);
     if (ok) {
-        if (skip_body(request, &error) && enqueue(build, request, &error))
+        if (enqueue(build, request, &error)) /* a body is ignored */
             return;
         response_error(&build->response, &error);
     }

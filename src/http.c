@@ -15,6 +15,7 @@ void response_clear(struct response *response)
     response->content_type = "application/json";
     response->headers[0] = '\0';
     buffer_clear(&response->body);
+    response->rest = (struct response_stream){0};
 }
 
 void response_header(struct response *response, const char *format, ...)
@@ -57,6 +58,7 @@ int http_status(enum error_kind kind)
     case ERROR_NOT_READY:
     case ERROR_BUSY:
     case ERROR_BEHIND:
+    case ERROR_LATER:
     case ERROR_DAMAGED:
     case ERROR_SYSTEM:
         break;

@@ -12,11 +12,20 @@
 
 enum { HTTP_HEADERS_MAX = 512 };
 
+/* The rest of a body that is too long for memory: `length` bytes, read piece by piece. */
+struct response_stream {
+    uint64_t length;
+    bool (*read)(void *context, char *data, size_t size, struct error *error); /* all of `size` */
+    void (*close)(void *context);
+    void *context;
+};
+
 struct response {
     int status;
     const char *content_type;       /* NULL: no body */
     char headers[HTTP_HEADERS_MAX]; /* further header lines, each ending in \r\n */
     struct buffer body;             /* owned; its memory is used again for the next request */
+    struct response_stream rest;    /* what comes behind `body`; owned; length 0: nothing */
 };
 
 struct request {
@@ -28,10 +37,12 @@ struct request {
     bool gone; /* the client has hung up since: nobody waits for the answer */
 
     /* Reads up to `size` bytes of the body: how many, 0 at its end, -1 with `error` set when it
-     * ends before content_length bytes. */
+     * ends before content_length bytes. Never waits: ERROR_LATER where nothing has come yet, whose
+     * coming makes the loop turn. What is not read is skipped behind the answer. */
     long (*read)(struct request *request, char *data, size_t size, struct error *error);
 
-    /* Sends the response and ends the request: neither may be used afterwards. */
+    /* Sends the response, whose `rest` it takes over, and ends the request, which may not be used
+     * afterwards. */
     void (*answer)(struct request *request, struct response *response);
 
     /* All of it belongs to whoever made the request. */

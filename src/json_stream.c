@@ -23,9 +23,8 @@ static bool read_more(struct json_stream *stream, struct error *error)
     if (!room)
         return error_memory(error);
     long got = stream->source(stream->context, room, READ_SIZE, error);
-    if (got <= 0)
-        stream->ended = true;
-    else
+    stream->ended = got == 0 || (got < 0 && error->kind != ERROR_LATER);
+    if (got > 0)
         stream->text.length += (size_t)got;
     return got > 0;
 }
@@ -55,20 +54,13 @@ static char peek(struct json_stream *stream, struct error *error)
     }
 }
 
-/* How far a value has been followed. */
-struct extent {
-    size_t length;
-    unsigned depth;
-    bool in_string, escaped, begun, done;
-};
-
 /* A bare word or number ends at a delimiter, which is not a part of it. */
 static bool ends_scalar(char byte)
 {
     return strchr(" \t\r\n,]}[{\"", byte) != NULL;
 }
 
-static void follow_byte(struct extent *extent, char byte)
+static void follow_byte(struct json_extent *extent, char byte)
 {
     if (extent->in_string) {
         if (extent->escaped)
@@ -94,8 +86,9 @@ static void follow_byte(struct extent *extent, char byte)
     extent->length++;
 }
 
-static bool follow_value(struct json_stream *stream, struct extent *extent, struct error *error)
+static bool follow_value(struct json_stream *stream, struct error *error)
 {
+    struct json_extent *extent = &stream->extent;
     while (!extent->done) {
         if (extent->length >= JSON_VALUE_MAX)
             return error_set(error, ERROR_TOO_LARGE, "one event may have at most %d bytes",
@@ -161,14 +154,11 @@ enum json_stream_result json_stream_next(struct json_stream *stream, const char 
     error->kind = ERROR_NONE;
     if (!seek_value(stream, error))
         return error->kind == ERROR_NONE ? JSON_STREAM_END : JSON_STREAM_ERROR;
-    struct extent extent = {0};
-    if (!follow_value(stream, &extent, error))
+    if (!follow_value(stream, error))
         return JSON_STREAM_ERROR;
     *text = stream->text.data + stream->next;
-    *length = extent.length;
-    stream->next += extent.length;
-    if (stream->place != JSON_OUTSIDE)
-        stream->place = JSON_AFTER_ELEMENT;
+    *length = stream->extent.length;
+    json_stream_take(stream, stream->extent.length);
     return JSON_STREAM_VALUE;
 }
 
@@ -189,6 +179,7 @@ bool json_stream_peek(struct json_stream *stream, const char **text, size_t *len
 void json_stream_take(struct json_stream *stream, size_t length)
 {
     stream->next += length;
+    stream->extent = (struct json_extent){0};
     if (stream->place != JSON_OUTSIDE)
         stream->place = JSON_AFTER_ELEMENT;
 }

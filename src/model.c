@@ -88,9 +88,15 @@ struct model *model_like(const struct model *like, const struct schema *schema,
     return make_model(like, schema, rows, error);
 }
 
+struct model *model_share(struct model *model)
+{
+    model->users++;
+    return model;
+}
+
 void model_free(struct model *model)
 {
-    if (!model)
+    if (!model || model->users-- > 0)
         return;
     schema_free(model->schema);
     predictor_free(model->predictor);

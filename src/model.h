@@ -27,6 +27,7 @@ struct model {
     double tried[CANDIDATES]; /* the cross-validated error of each kind that was tried when it was
                                  built, root mean square; NaN: it was not */
     struct live live;         /* of the events up to `events` */
+    unsigned users;           /* besides the first */
 };
 
 /* The model of all rows that predicts best, where there is a choice (choice.h), without version,
@@ -36,7 +37,9 @@ struct model *model_choose(const struct schema *schema, const struct folds_set *
 /* Of the same kind as `like`, which must be of these features. */
 struct model *model_like(const struct model *like, const struct schema *schema,
                          const struct folds_set *rows, struct error *error);
-void model_free(struct model *model); /* NULL is fine */
+/* Another user of the model, which nobody may change from then on. */
+struct model *model_share(struct model *model);
+void model_free(struct model *model); /* the last user's frees it; NULL is fine */
 
 /* The prediction for a row in the schema's order; *clipped as in predictor.h. ERROR_UNUSABLE when
  * it is beyond the doubles. */

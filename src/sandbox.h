@@ -3,7 +3,7 @@
  * more.
  *
  *            reads                                writes
- *   predict  the data directory                   nothing
+ *   predict  the data directory                   one file without a name, see below
  *   action   the data directory                   the data directory
  *   build    that, and the train file's directory the data directory
  *   follow   the data directory                   the data directory
@@ -13,8 +13,8 @@
  *
  * None of them starts a program, a process or a thread, opens a socket, signals or traces another
  * process, mounts, changes its ids, or makes memory executable. What is open at the time stays
- * usable: the listening socket, standard error, and, should predict ever have to write one file,
- * that file opened by predict_handler.
+ * usable: the listening socket, standard error, and the file in which predict lets long answers
+ * wait (spool.h), which predict_handler has opened.
  *
  * Two mechanisms of the kernel, each of use without the other: seccomp says which system calls may
  * be made, Landlock which files be opened. Landlock takes the directories as they are at the time:

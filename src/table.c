@@ -28,6 +28,7 @@ struct table {
     char **column_names;
     enum role *roles; /* of the columns; one at most is ROLE_TEXT */
     struct cell text; /* of the row last read */
+    uint64_t blank;   /* the first of the blank lines just passed over; 0: there are none */
     bool missing_allowed;
     bool forgets_texts; /* of categories */
 };
@@ -56,16 +57,15 @@ static bool is_blank_line(const char *line, size_t length)
 static enum table_result next_line(struct table *table, const char **line, size_t *length,
                                    struct error *error)
 {
-    uint64_t blank = 0;
     enum table_result result = line_reader_next(&table->lines, line, length, error);
     while (result == TABLE_ROW && is_blank_line(*line, *length)) {
-        blank = blank ? blank : table->lines.line;
+        table->blank = table->blank ? table->blank : table->lines.line;
         result = line_reader_next(&table->lines, line, length, error);
     }
-    if (result != TABLE_ROW || !blank)
+    if (result != TABLE_ROW || !table->blank)
         return result;
     error_set(error, ERROR_SYNTAX, "%s:%llu: a blank line, and data after it", table->name,
-              (unsigned long long)blank);
+              (unsigned long long)table->blank);
     return TABLE_ERROR;
 }
 

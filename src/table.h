@@ -27,7 +27,7 @@ enum {
 };
 
 /* Where the bytes come from: fills up to `size` bytes, returns how many (0 at the end), or -1 with
- * `error` set. */
+ * `error` set: ERROR_LATER where they have not come yet, which no file says. */
 typedef long table_source(void *context, char *data, size_t size, struct error *error);
 
 struct table;
@@ -51,7 +51,7 @@ enum table_result { TABLE_ROW, TABLE_END, TABLE_ERROR };
 
 /* The next row into `row` (table_columns() doubles). On TABLE_ERROR with ERROR_UNUSABLE it is only
  * this row that will not do (a cell that is no number, too many cells or too few), and the next can
- * be read. */
+ * be read; with ERROR_LATER it can be asked for again. */
 enum table_result table_next(struct table *table, double *row, struct error *error);
 
 /* Whole lines of a table, whose rows can be read apart from it. All zero is an empty one. */

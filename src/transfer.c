@@ -309,7 +309,8 @@ static bool import_batch(struct importer *import, struct error *error)
 
 static bool import_events(struct importer *import, const struct config *config, struct error *error)
 {
-    bool ok = event_reader_open(&import->reader, &import->request, error);
+    event_reader_begin(&import->reader, &import->request);
+    bool ok = event_reader_open(&import->reader, error);
     if (!ok && error->kind == ERROR_SYNTAX) /* an empty journal makes an empty stream */
         return true;
     ok = ok && find_identity(import, error);

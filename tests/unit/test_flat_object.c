@@ -20,7 +20,8 @@ static bool agrees(const struct flat_object *flat, const char *text)
     struct event event;
     struct error error;
     fake_begin(&fake, "POST", "/action", NULL, "application/json", text);
-    bool same = event_reader_open(&reader, &fake.request, &error) &&
+    event_reader_begin(&reader, &fake.request);
+    bool same = event_reader_open(&reader, &error) &&
                 event_reader_fetch(&reader, &error) == EVENT_FETCHED &&
                 event_reader_bind(&reader, schema, &event, &error) &&
                 memcmp(event.row, flat->row, FIELDS * sizeof *event.row) == 0 &&

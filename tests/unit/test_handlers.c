@@ -299,9 +299,10 @@ static void test_build_and_predict(void)
 
 static void predict_many(const char *type, const char *body, int status, const char *wants)
 {
-    for (size_t step = 0; step < 4; step++) {
+    for (size_t step = 0; step < 8; step++) {
         fake_begin(&fake, "POST", "/predict", "", type, body);
-        fake.step = step;
+        fake.step = step / 2;
+        fake.halting = step % 2 == 1;
         check(&predict, status, wants);
     }
 }
@@ -345,6 +346,77 @@ static void test_predict_bodies(void)
     predict_many("text/csv", "a\n\n", 422,
                  "{\"error\": \"the table has a header and no rows (curl -d removes line ends: use "
                  "--data-binary @FILE)\"}\n");
+    close_handlers();
+}
+
+/* Rows that say who is `a`, as JSON: so many. */
+static char *many_rows(size_t count)
+{
+    struct buffer rows = {0};
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(&rows, "{\"a\": %zu}\n", i % 10);
+    buffer_append(&rows, "", 1);
+    return rows.data;
+}
+
+/* A long answer is the same as many short ones, and its file is empty again. */
+static void test_long_answer(void)
+{
+    enum { ROWS = 40000 };
+    char *rows = many_rows(ROWS);
+    scratch_empty();
+    open_handlers();
+    post("[{\"a\":0,\"target\":1},{\"a\":9,\"target\":19}]", 200,
+         "{\"accepted\": 2, \"duplicates\": 0, \"rejected\": 0, \"first_seq\": 1, "
+         "\"last_seq\": 2, \"errors\": []}\n");
+    CHECK_INT(200, build_model());
+    for (int halting = 0; halting < 2; halting++) {
+        fake_begin(&fake, "POST", "/predict", "", "application/x-ndjson", rows);
+        fake.halting = halting;
+        CHECK_INT(200, fake_serve(&predict, &fake));
+        static const char ten[] = "1, 3, 5, 7, 9, 11, 13, 15, 17, 19, ";
+        size_t begins = strlen("{\"predictions\": [");
+        CHECK_INT(begins + ROWS / 10 * strlen(ten) - strlen(", ") + strlen("]}\n"),
+                  fake.length_answered);
+        for (size_t at = begins; at + strlen(ten) < sizeof fake.body; at += strlen(ten))
+            if (!CHECK(strncmp(fake.body + at, ten, strlen(ten)) == 0, "%.60s", fake.body + at))
+                break;
+    }
+    free(rows);
+    close_handlers();
+}
+
+/* While a body of many rows is predicted others are answered, a short body too. */
+static void test_turns(void)
+{
+    enum { ROWS = 300000 };
+    char *rows = many_rows(ROWS);
+    struct fake_request lengthy;
+    scratch_empty();
+    open_handlers();
+    post("[{\"a\":0,\"target\":1},{\"a\":9,\"target\":19}]", 200,
+         "{\"accepted\": 2, \"duplicates\": 0, \"rejected\": 0, \"first_seq\": 1, "
+         "\"last_seq\": 2, \"errors\": []}\n");
+    CHECK_INT(200, build_model());
+    fake_begin(&lengthy, "POST", "/predict", "", "application/x-ndjson", rows);
+    predict.request(predict.context, &lengthy.request);
+    int turns = 0, answered = 0;
+    while (!lengthy.answered && turns++ < 100000) {
+        predict.turn(predict.context);
+        if (lengthy.answered)
+            break;
+        fake_begin(&fake, "GET", "/predict", "a=2", "", NULL);
+        predict.request(predict.context, &fake.request);
+        CHECK_STRING("{\"prediction\": 5}\n", fake_body(&fake));
+        fake_begin(&fake, "POST", "/predict", "", json, "{\"a\": 2}");
+        predict.request(predict.context, &fake.request);
+        predict.turn(predict.context);
+        answered += fake.answered;
+        CHECK_STRING("{\"prediction\": 5}\n", fake_body(&fake));
+    }
+    CHECK(answered > 2, "%d answers beside a body in %d turns", answered, turns);
+    CHECK_INT(200, lengthy.status);
+    free(rows);
     close_handlers();
 }
 
@@ -396,6 +468,8 @@ int main(void)
     test_unready();
     test_build_and_predict();
     test_predict_bodies();
+    test_long_answer();
+    test_turns();
     test_held_lock();
     scratch_end();
     return check_report("handlers");

@@ -177,7 +177,12 @@ static int open_body(const char *type, const char *text, size_t step)
     struct body body;
     fake_begin(&fake, "POST", "/", "", type, text);
     fake.step = step;
-    bool ok = body_open(&body, &fake.request, &error);
+    fake.halting = step % 2 == 1;
+    body_begin(&body, &fake.request);
+    bool ok;
+    do
+        ok = body_open(&body, &error);
+    while (!ok && error.kind == ERROR_LATER);
     int result = !ok ? (int)error.kind : body.is_table ? TABLE : body.is_bulk ? LINES : OBJECTS;
     body_close(&body);
     return result;

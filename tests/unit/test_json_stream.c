@@ -9,12 +9,16 @@ struct source {
     const char *text;
     size_t length, at, step;
     bool breaks;
+    bool halts, halted; /* every other time nothing has come */
 };
 
 static long feed(void *context, char *data, size_t size, struct error *error)
 {
     struct source *source = context;
     size_t left = source->length - source->at;
+    source->halted = source->halts && !source->halted;
+    if (source->halted)
+        return error_later(error), -1;
     if (left == 0 && source->breaks)
         return error_set(error, ERROR_SYNTAX, "broken off"), -1;
     size_t length = source->step < size ? source->step : size;
@@ -35,8 +39,11 @@ static const char *cut_pieces(struct source source, size_t step)
     enum json_stream_result result;
     source.step = step;
     json_stream_init(&stream, feed, &source);
-    while ((result = json_stream_next(&stream, &text, &length, &error)) == JSON_STREAM_VALUE)
-        used += (size_t)snprintf(out + used, sizeof out - used, "<%.*s>", (int)length, text);
+    while ((result = json_stream_next(&stream, &text, &length, &error)) == JSON_STREAM_VALUE ||
+           (result == JSON_STREAM_ERROR && error.kind == ERROR_LATER))
+        used += result != JSON_STREAM_VALUE
+                    ? 0
+                    : (size_t)snprintf(out + used, sizeof out - used, "<%.*s>", (int)length, text);
     if (result == JSON_STREAM_END)
         snprintf(out + used, sizeof out - used, "%s.", stream.any_array ? "[]" : "");
     else
@@ -45,9 +52,9 @@ static const char *cut_pieces(struct source source, size_t step)
     return out;
 }
 
-static const char *cut(const char *text, size_t step)
+static const char *cut(const char *text, size_t step, bool halts)
 {
-    return cut_pieces((struct source){.text = text, .length = strlen(text)}, step);
+    return cut_pieces((struct source){.text = text, .length = strlen(text), .halts = halts}, step);
 }
 
 static void test_cutting(void)
@@ -79,7 +86,8 @@ static void test_cutting(void)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (size_t step = 1; step <= strlen(cases[i].text) + 1; step++)
-            CHECK_STRING(cases[i].wants, cut(cases[i].text, step));
+            for (size_t halts = 0; halts < 2; halts++)
+                CHECK_STRING(cases[i].wants, cut(cases[i].text, step, halts));
 }
 
 /* What the cutter passes on broken, the parser refuses: never is a broken text taken for values. */

@@ -25,6 +25,7 @@
 static struct config config;
 static bool has_landlock;
 static int shared_socket; /* connected, and open in all the children */
+static int shared_file;   /* open for writing before they enter */
 
 /* ------------------------------------------------------------------ what is tried
  * Each returns 0, or the errno of its failure. */
@@ -173,6 +174,16 @@ static int use_socket(void)
     return result(write(shared_socket, "x", 1));
 }
 
+static int use_file(void)
+{
+    struct statvfs space;
+    char byte = 'x';
+    if (pwrite(shared_file, &byte, 1, 0) != 1 || pread(shared_file, &byte, 1, 0) != 1 ||
+        fstatvfs(shared_file, &space) != 0)
+        return errno;
+    return result(ftruncate(shared_file, 0));
+}
+
 static int signal_parent(void)
 {
     return result(kill(getppid(), 0));
@@ -299,6 +310,7 @@ static const struct {
     {"make a directory in the data", make_directory, WRITERS, DENIED, ANY_KERNEL},
     {"ask for free space", free_space, WRITERS, ENOSYS, ANY_KERNEL},
     {"map a file of the data", map_data, ALL, 0, ANY_KERNEL},
+    {"use a file that is open", use_file, ALL, 0, ANY_KERNEL},
     {"read the train file", read_train, BUILD, DENIED, FILES},
     {"read what the train file links to", read_linked_train, BUILD, DENIED, FILES},
     {"write the train file", change_train, NONE, DENIED, FILES},
@@ -351,6 +363,10 @@ static void make_files(void)
     put_text("data/model.json", "{}");
     put_text("elsewhere/real.txt", "1 2\n");
     put_text("other", "other");
+    if (shared_file > 0)
+        close(shared_file);
+    shared_file = open("data/waiting", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    unlink("data/waiting");
     if (symlink("../elsewhere/real.txt", "train/linked.txt") != 0)
         abort();
     put_text("train/train.txt", "1 2\n");
