@@ -309,7 +309,8 @@ static bool take_event(struct action *action, struct action_request *pending)
 static bool is_full(const struct action *action, int64_t budget)
 {
     int64_t left = budget - pace_of(&action->pace, action->taken);
-    return action->taken >= EVENTS_A_TURN || store_batch_bytes(action->store) >= BATCH_BYTES ||
+    return action->taken >= EVENTS_A_TURN || store_batch_is_full(action->store) ||
+           store_batch_bytes(action->store) >= BATCH_BYTES ||
            (clock_us() - action->began >= left && clock_cpu_us() - action->began_cpu >= left);
 }
 
@@ -328,7 +329,8 @@ static bool visit(struct action *action, struct action_request *pending, int64_t
         if (!take_event(action, pending))
             return false;
         action->taken += !pending->ended;
-        if (taken % EVENTS_A_LOOK == EVENTS_A_LOOK - 1 && is_full(action, budget))
+        if (store_batch_is_full(action->store) ||
+            (taken % EVENTS_A_LOOK == EVENTS_A_LOOK - 1 && is_full(action, budget)))
             break;
     }
     return !pending->ended;

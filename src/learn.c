@@ -12,6 +12,8 @@ bool learn_update(struct store *store, const struct config *config, struct error
     if (!config->learn_online || !current || current->events == store_events(store) ||
         !schema_equal(current->schema, store_schema(store)))
         return true;
+    if (!learn_allows(config, current)) /* of other settings, before ours were taken over */
+        return learn_build(store, error);
     struct model *model = store_rows(store, &rows, error)
                               ? model_like(current, store_schema(store), &rows, error)
                               : NULL;

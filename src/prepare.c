@@ -46,6 +46,14 @@ static bool build_model(struct store *store, struct error *error)
     return ok;
 }
 
+/* What was read need not be read again by others. */
+static void keep_sums(struct store *store)
+{
+    struct error late;
+    if (!store_snapshot(store, &late)) /* it only makes the next start slower */
+        fprintf(stderr, "trendline: warning: %s\n", late.text);
+}
+
 /* With other settings than those that the model was made with a new one is made, of the right kind.
  */
 static bool prepare_model(struct store *store, const struct config *config,
@@ -60,6 +68,7 @@ static bool prepare_model(struct store *store, const struct config *config,
     if (built && !learn_update(store, config, error))
         fprintf(stderr, "trendline: warning: the model is not up to date with the events: %s\n",
                 error->text);
+    keep_sums(store);
     return true;
 }
 

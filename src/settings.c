@@ -103,7 +103,7 @@ bool settings_differ(enum settings_result result)
 
 bool settings_refuse(const char *data, const char *kept, const char *own, struct error *error)
 {
-    return error_set(error, ERROR_CONFLICT,
+    return error_set(error, ERROR_SYSTEM,
                      "another service works on %.150s with %s, and this one has %s: start it with "
                      "the same settings, or stop the other one first",
                      data, kept, own);

@@ -30,7 +30,7 @@ enum settings_result settings_compare(const struct config *config, const char *t
 /* Are they others? */
 bool settings_differ(enum settings_result result);
 
-/* Fills `error` (ERROR_CONFLICT): somebody works on `data` with the kept settings. */
+/* Fills `error` (ERROR_SYSTEM): somebody works on `data` with the kept settings. */
 bool settings_refuse(const char *data, const char *kept, const char *own, struct error *error);
 /* Says that these settings are from now on those of the data. */
 void settings_announce(const char *kept, const char *own);

@@ -24,7 +24,7 @@ struct settings_claim {
 };
 
 /* Until its end nobody with other settings may come, and where ours are others nobody at all until
- * they are kept. False with ERROR_CONFLICT: a service with other settings lives. */
+ * they are kept. False with ERROR_SYSTEM: a service with other settings lives. */
 bool settings_file_claim(const struct config *config, struct settings_claim *claim,
                          struct error *error);
 /* Makes ours the directory's, and says so where they were others. */

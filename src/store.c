@@ -1,7 +1,6 @@
 /* What is the same in every store, and the way to the implementation for what is not. */
 #include "store_methods.h"
 
-#include "maps_text.h"
 #include "postgres.h"
 #include "symbols.h"
 
@@ -14,7 +13,6 @@
 enum {
     LOCK_WAIT_MS = 10000,
     LOCK_POLL_MS = 1,
-    TERMS_ROWS_MAX = 4096,       /* whose terms may be made under the lock */
     SYMBOLS_UNUSED_MAX = 1 << 14 /* texts that may be kept of events that were refused */
 };
 
@@ -185,7 +183,15 @@ void store_unset_schema(struct store *store)
 
 bool store_add(struct store *store, const struct event *event, size_t *ticket, struct error *error)
 {
-    return store->methods->add(store, event, ticket, error);
+    bool ok = store->methods->add(store, event, ticket, error);
+    store->added += ok;
+    return ok;
+}
+
+bool store_batch_is_full(const struct store *store)
+{
+    return store->added > 0 && store->config->has_terms && !store->maps &&
+           store_events(store) + store->added == STORE_FIRST_ROWS;
 }
 
 size_t store_batch_bytes(const struct store *store)
@@ -195,6 +201,7 @@ size_t store_batch_bytes(const struct store *store)
 
 bool store_commit(struct store *store, struct error *error)
 {
+    store->added = 0;
     return store->methods->commit(store, error);
 }
 
@@ -220,21 +227,6 @@ const struct snapshot *store_train(const struct store *store)
     return store->train.schema ? &store->train : NULL;
 }
 
-static bool load_maps(struct store *store, const struct schema *schema, struct error *error);
-
-/* The train file may be what terms are made from. */
-static bool take_train_maps(struct store *store, const struct snapshot *train, struct error *error)
-{
-    const struct term_maps *maps = train->folds->maps;
-    if (store->maps && !schema_equal(store->maps_schema, train->schema))
-        store_drop_maps(store); /* of another train file; there are no events yet */
-    if (!store->maps && !(store->methods->save_maps(store, train->schema, maps, error) &&
-                          load_maps(store, train->schema, error)))
-        return false;
-    return (store->maps && term_maps_equal(maps, store->maps)) ||
-           error_set(error, ERROR_BUSY, "somebody else has begun the terms meanwhile: try again");
-}
-
 /* Whether the rows of the window fit. */
 static bool check_window(const struct store *store, const struct schema *schema,
                          struct error *error)
@@ -252,7 +244,7 @@ bool store_set_train(struct store *store, struct snapshot *train, struct error *
 {
     if (train && !check_window(store, train->schema, error))
         return false;
-    if (train && train->folds->maps && !take_train_maps(store, train, error))
+    if (train && train->folds->maps && !store_take_train_maps(store, train, error))
         return false;
     return store->methods->set_train(store, train, error);
 }
@@ -428,7 +420,7 @@ static bool start_window(struct store *store, const struct schema *schema, struc
     return store->window || error_memory(error);
 }
 
-static bool start_recent(struct store *store, const struct schema *schema, struct error *error)
+bool store_start_recent(struct store *store, const struct schema *schema, struct error *error)
 {
     store->recent = NULL;
     if (store->config->forget > 0)
@@ -436,9 +428,8 @@ static bool start_recent(struct store *store, const struct schema *schema, struc
     return store->config->forget == 0 || store->recent || error_memory(error);
 }
 
-/* Of no rows; `maps` is NULL without terms. NULL without memory. */
-static struct folds *new_folds(const struct store *store, const struct schema *schema,
-                               struct term_maps *maps)
+struct folds *store_new_folds(const struct store *store, const struct schema *schema,
+                              struct term_maps *maps)
 {
     struct folds *folds =
         folds_new(schema->kinds, schema->count, folds_parts(schema->count, may_choose(store)));
@@ -458,8 +449,8 @@ bool store_start_moments(struct store *store, const struct schema *schema, struc
     store_free_sums(store);
     if (!start_window(store, schema, error))
         return false;
-    return start_recent(store, schema, error) &&
-           ((store->events = new_folds(store, schema, store->maps)) || error_memory(error));
+    return store_start_recent(store, schema, error) &&
+           ((store->events = store_new_folds(store, schema, store->maps)) || error_memory(error));
 }
 
 static bool reserve(const struct store *store, struct folds *folds, const double *row,
@@ -572,7 +563,7 @@ static void reach_recent(struct store *store, const double *row, int64_t seq)
         reach_add_terms(block, row[events->features], folds_distance(events, row));
 }
 
-static void learn_row(struct store *store, const double *row, int64_t seq)
+void store_learn_row(struct store *store, const double *row, int64_t seq)
 {
     double weight = row[store->events->features + 1];
     if (store->window && !window_takes(store->window, seq))
@@ -593,7 +584,7 @@ static void learn_row(struct store *store, const double *row, int64_t seq)
 void store_learn(struct store *store, const double *row, int64_t seq)
 {
     judge(store, row);
-    learn_row(store, row, seq);
+    store_learn_row(store, row, seq);
     store->learnt++;
 }
 
@@ -635,250 +626,4 @@ int64_t store_forgotten(const struct store *store, int64_t last)
     if (store->config->forget > 0)
         return recent_before(store->config->forget, last);
     return window > 0 && last > window ? last - window : 0;
-}
-
-/* ------------------------------------------------------------------ terms */
-
-bool store_fits(const struct store *store, const struct folds *folds)
-{
-    size_t parts = folds_parts(folds->features, may_choose(store));
-    if (folds->parts != parts || !folds->maps != !store->maps ||
-        folds->forget != store->config->forget)
-        return false;
-    return !folds->maps ||
-           (term_maps_equal(folds->maps, store->maps) && folds->term_rows == folds_rows(folds));
-}
-
-/* Of these features, both of which are taken over: they are the store's where they are wanted. */
-static void keep_wanted(struct store *store, const struct schema *wanted, struct schema *theirs,
-                        struct term_maps **maps)
-{
-    if (!wanted || schema_equal(theirs, wanted)) {
-        schema_free(store->maps_schema);
-        store->maps_schema = theirs;
-        return;
-    }
-    schema_free(theirs);
-    term_maps_free(*maps);
-    *maps = NULL;
-}
-
-bool store_parse_maps(struct store *store, const struct schema *schema, const char *text,
-                      size_t length, struct term_maps **maps, struct error *error)
-{
-    struct schema *theirs;
-    if (!maps_parse(text, length, &theirs, maps, error))
-        return false;
-    keep_wanted(store, schema, theirs, maps);
-    return true;
-}
-
-struct known_maps store_known_maps(const struct store *store)
-{
-    const struct model *model = store_model(store);
-    if (store->maps)
-        return (struct known_maps){store->maps_schema, store->maps};
-    if (model && model->predictor->maps)
-        return (struct known_maps){model->schema, model->predictor->maps};
-    return (struct known_maps){NULL, NULL};
-}
-
-bool store_take_known(struct store *store, const struct schema *schema, struct known_maps known,
-                      struct term_maps **maps, struct error *error)
-{
-    struct schema *theirs = schema_copy(known.schema);
-    if (!theirs)
-        return error_memory(error);
-    *maps = term_maps_share(known.maps);
-    keep_wanted(store, schema, theirs, maps);
-    return true;
-}
-
-void store_drop_maps(struct store *store)
-{
-    term_maps_free(store->maps);
-    store->maps = NULL;
-    store->maps_unsaid = false;
-}
-
-static bool add_terms(void *context, int64_t seq, const struct event *event, struct error *error)
-{
-    struct store *store = context;
-    (void)seq;
-    (void)error;
-    folds_add_terms(store->events, event->row, event->row[store->events->features + 1]);
-    return true;
-}
-
-/* Of the events that are in the sums. */
-static bool add_all_terms(struct store *store, struct error *error)
-{
-    if (!store->window)
-        return store_visit(store, add_terms, store, error);
-    for (size_t i = 0; i < window_count(store->window); i++) {
-        const double *row = window_row(store->window, i);
-        folds_add_terms(store->events, row, row[store->events->features + 1]);
-        window_set(store->window, i, store->events->features + 2,
-                   folds_distance(store->events, row));
-    }
-    return true;
-}
-
-static bool learn_again(void *context, int64_t seq, const struct event *event, struct error *error)
-{
-    struct store *store = context;
-    if (seq <= store_forgotten(store, store->learnt))
-        return true;
-    if (!store_reserve_accepted(store, event->row))
-        return error_memory(error);
-    learn_row(store, event->row, seq);
-    return true;
-}
-
-/* What is forgotten by and by is so in all sums at once: they are all made anew. */
-static bool remember_terms(struct store *store, struct term_maps *maps, struct error *error)
-{
-    const struct schema *schema = store_event_schema(store);
-    struct folds *events = store->events;
-    struct recent *recent = store->recent;
-    store->events = new_folds(store, schema, maps);
-    bool ok = start_recent(store, schema, error) && (store->events || error_memory(error)) &&
-              store_visit(store, learn_again, store, error);
-    folds_free(ok ? events : store->events);
-    recent_free(ok ? recent : store->recent);
-    if (!ok) {
-        store->events = events;
-        store->recent = recent;
-    }
-    return ok;
-}
-
-/* Of what is stored already: as all else is read when that is much. */
-static bool begin_terms(struct store *store, struct term_maps *maps, struct error *error)
-{
-    if (store_events(store) > TERMS_ROWS_MAX)
-        return store->methods->read_again(store, error);
-    if (store->events->forget > 0)
-        return remember_terms(store, maps, error);
-    if (folds_begin_terms(store->events, maps) ? add_all_terms(store, error) : error_memory(error))
-        return true;
-    folds_end_terms(store->events);
-    return false;
-}
-
-/* From now on; and of what is stored already. */
-static bool take_maps(struct store *store, struct term_maps *maps, struct error *error)
-{
-    if (store->events && store_events(store) > 0 && !begin_terms(store, maps, error)) {
-        term_maps_free(maps);
-        return false;
-    }
-    store->maps = maps;
-    return true;
-}
-
-static bool load_maps(struct store *store, const struct schema *schema, struct error *error)
-{
-    struct term_maps *maps = NULL;
-    if (!store->methods->load_maps(store, schema, &maps, error))
-        return false;
-    return !maps || take_maps(store, maps, error);
-}
-
-/* All processes must make the same, so that it is said first, and then what was said is taken. */
-static bool make_maps(struct store *store, struct error *error)
-{
-    struct folds_set rows;
-    if (!store_rows(store, &rows, error))
-        return false;
-    struct term_maps *maps = folds_set_maps(&rows);
-    bool ok = maps ? store->methods->save_maps(store, store_schema(store), maps, error)
-                   : error_memory(error);
-    term_maps_free(maps);
-    return ok && load_maps(store, store_schema(store), error);
-}
-
-static bool has_no_terms(const struct store *store)
-{
-    const struct schema *schema = store_schema(store);
-    return store->config->has_terms && !store->maps && schema &&
-           schema->count <= FOLDS_FEATURES_MAX && schema_numbers(schema) > 0;
-}
-
-bool store_follow_terms(struct store *store, struct error *error)
-{
-    if (!has_no_terms(store))
-        return true;
-    if (!load_maps(store, store_schema(store), error))
-        return false;
-    return store->maps || store_events(store) < STORE_FIRST_ROWS || store->train_lost ||
-           make_maps(store, error);
-}
-
-bool store_begin_terms(struct store *store, struct error *error)
-{
-    if (!has_no_terms(store))
-        return true;
-    return load_maps(store, store_schema(store), error) && (store->maps || make_maps(store, error));
-}
-
-bool store_change_maps(struct store *store, struct term_maps *maps, struct error *error)
-{
-    store_drop_maps(store);
-    if (store->events)
-        folds_end_terms(store->events);
-    return take_maps(store, maps, error);
-}
-
-/* By two deviations, or when those are four times what they were, or a quarter. */
-static bool has_moved(struct place before, struct place now)
-{
-    return fabs(now.centre - before.centre) > ldexp(2, before.exponent) ||
-           abs(now.exponent - before.exponent) >= 2;
-}
-
-static bool have_moved(const struct term_maps *before, const struct term_maps *now)
-{
-    size_t j = 0;
-    while (j <= before->features && !has_moved(before->places[j], now->places[j]))
-        j++;
-    return j <= before->features;
-}
-
-/* Reads all again as if these were the maps, before anybody else hears of them: then all others
- * find the sums that go with them, and need not do the same. */
-static bool try_maps(struct store *store, struct term_maps *maps, struct error *error)
-{
-    store->methods->read_again(store, error);
-    store_drop_maps(store);
-    store->maps = term_maps_share(maps);
-    store->maps_unsaid = true;
-    return false;
-}
-
-static bool say_maps(struct store *store, struct error *error)
-{
-    struct error late;
-    if (!store_snapshot(store, &late)) /* the others will have to read */
-        fprintf(stderr, "%s\n", late.text);
-    if (!store->methods->renew_maps(store, store_schema(store), store->maps, error))
-        return false;
-    store->maps_unsaid = false;
-    return true;
-}
-
-bool store_renew_terms(struct store *store, struct error *error)
-{
-    struct folds_set rows;
-    int64_t events = store_events(store);
-    if (store->maps_unsaid)
-        return say_maps(store, error);
-    if (!store->maps || !store->methods->renew_maps || events == 0 || events > STORE_RENEW_ROWS ||
-        !store_rows(store, &rows, error))
-        return true;
-    struct term_maps *now = folds_set_maps(&rows);
-    bool ok =
-        now ? !have_moved(store->maps, now) || try_maps(store, now, error) : error_memory(error);
-    term_maps_free(now);
-    return ok;
 }

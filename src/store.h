@@ -70,7 +70,7 @@ void store_start(struct store *store, const char *sentence);
 bool store_catch_up(struct store *store, struct error *error);
 
 /* For a start, before anything is read: claims the store for its settings (settings.h), until the
- * store is closed; *was: what those kept before are to them. False with ERROR_CONFLICT: a service
+ * store is closed; *was: what those kept before are to them. False with ERROR_SYSTEM: a service
  * with others lives. Then, when all that a start has to do is done, keeps them. */
 bool store_claim_settings(struct store *store, enum settings_result *was, struct error *error);
 bool store_keep_settings(struct store *store, struct error *error);
@@ -119,6 +119,10 @@ void store_unset_schema(struct store *store);
  * refused at once, and has no ticket. */
 bool store_add(struct store *store, const struct event *event, size_t *ticket, struct error *error);
 size_t store_batch_bytes(const struct store *store);
+/* Is the open batch to be committed before more is added? Terms begin with the first
+ * STORE_FIRST_ROWS events, whatever batches they come in: what a model is made from must not depend
+ * on the time. */
+bool store_batch_is_full(const struct store *store);
 
 /* Makes the open batch durable, all of it or nothing, and learns it. */
 bool store_commit(struct store *store, struct error *error);

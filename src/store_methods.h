@@ -70,6 +70,7 @@ struct store {
     struct snapshot train;      /* the train file's; schema is NULL when there is none */
     const char *train_lost;     /* why those that there were cannot be had; NULL: they can */
     struct schema *proposed;    /* of the first event, until its batch is durable */
+    int64_t added;              /* events in the open batch */
 };
 
 struct store *store_files_open(const struct config *config, struct error *error);
@@ -88,6 +89,13 @@ enum { STORE_SLICE_MS = 10 };
 /* ERROR_BEHIND: "reading WHAT again: 1,200,000 of 3,000,000 events". */
 bool store_is_behind(const char *what, int64_t known, int64_t all, struct error *error);
 
+/* Empty sums, of no rows; `maps` is NULL without terms. NULL without memory. */
+struct folds *store_new_folds(const struct store *store, const struct schema *schema,
+                              struct term_maps *maps);
+/* FORGET: begins to see how far the rows reach that are not forgotten. */
+bool store_start_recent(struct store *store, const struct schema *schema, struct error *error);
+/* Adds a row to the events' sums, which must have been reserved. */
+void store_learn_row(struct store *store, const double *row, int64_t seq);
 /* Empty sums for events of these features. */
 bool store_start_moments(struct store *store, const struct schema *schema, struct error *error);
 void store_free_sums(struct store *store); /* none, again */
@@ -107,6 +115,8 @@ bool store_forgets(const struct store *store);
 int64_t store_forgotten(const struct store *store, int64_t last);
 /* What a model made from the sums as they are now says of the events behind it. */
 void store_stamp(struct store *store, struct model *model);
+/* What the terms of a train file that was read were made from becomes the store's. */
+bool store_take_train_maps(struct store *store, const struct snapshot *train, struct error *error);
 /* After catching up: takes part in the terms that somebody has begun meanwhile, or begins them. */
 bool store_follow_terms(struct store *store, struct error *error);
 void store_drop_maps(struct store *store); /* none, again */

@@ -100,6 +100,15 @@ bool replica_write(struct replica *store, const char *statement, int count,
     return replica_may_write(store, error) && replica_ask(store, statement, count, values, error);
 }
 
+bool replica_ask_truth(struct replica *store, const char *statement, bool *truth,
+                       struct error *error)
+{
+    if (!replica_ask(store, statement, 0, NULL, error))
+        return false;
+    *truth = postgres_number(store->postgres, 0, 0, 0) != 0;
+    return true;
+}
+
 bool replica_ask_long(struct replica *store, const char *statement, int count,
                       const char *const *values, struct error *error)
 {
@@ -322,7 +331,7 @@ static bool prepare_session(struct postgres *postgres, void *context, struct err
                          (long long)tables.version, (long long)ours);
     bool ok = tables.version < ours ? migrate(store, error) : make_again(store, &tables, error);
     store->has_tables |= ok;
-    return ok;
+    return ok && replica_join_settings(store, error);
 }
 
 /* ------------------------------------------------------------------ open, close */
@@ -515,6 +524,17 @@ static int64_t next_version(const struct replica *store)
     return (model && model->version > store->version ? model->version : store->version) + 1;
 }
 
+/* Those that KEEP_VERSIONS has no place for. */
+static bool prune(struct replica *store, struct error *error)
+{
+    bool may;
+    char oldest[INTEGER_MAX];
+    const char *values[] = {
+        replica_integer(store->version + 1 - store->base.config->keep_versions, oldest)};
+    return replica_ask_truth(store, SQL_MAY_PRUNE, &may, error) &&
+           (!may || replica_write(store, SQL_PRUNE_MODELS, 1, values, error));
+}
+
 /* When another replica's build came first, this one goes behind it: a later version never knows
  * less. */
 static bool postgres_publish_build(struct store *base, struct model *model, struct error *error)
@@ -533,23 +553,7 @@ static bool postgres_publish_build(struct store *base, struct model *model, stru
     if (taken)
         return error_set(error, ERROR_BUSY, "other replicas build at the same time: try again");
     store->version = model->version;
-    return model_file_publish(&store->base.model, model, true, error);
-}
-
-static bool postgres_claim_settings(struct store *base, enum settings_result *was,
-                                    struct error *error)
-{
-    (void)base;
-    (void)error;
-    *was = SETTINGS_SAME;
-    return true;
-}
-
-static bool postgres_keep_settings(struct store *base, struct error *error)
-{
-    (void)base;
-    (void)error;
-    return true;
+    return model_file_publish(&store->base.model, model, true, error) && prune(store, error);
 }
 
 static const struct store_methods methods = {.close = postgres_close,

@@ -20,6 +20,8 @@
     "CREATE TABLE IF NOT EXISTS trendline_train ("                                                 \
     " one boolean PRIMARY KEY DEFAULT true CHECK (one), revision bigint NOT NULL,"                 \
     " snapshot text NOT NULL);"                                                                    \
+    "CREATE TABLE IF NOT EXISTS trendline_settings ("                                              \
+    " one boolean PRIMARY KEY DEFAULT true CHECK (one), settings text NOT NULL);"                  \
     "CREATE TABLE IF NOT EXISTS trendline_moments ("                                               \
     " one boolean PRIMARY KEY DEFAULT true CHECK (one), events bigint NOT NULL,"                   \
     " writers bigint[] NOT NULL, numbers bigint[] NOT NULL, snapshot text NOT NULL,"               \
@@ -88,7 +90,8 @@
     "FROM (SELECT name, level, to_regclass(name) AS at FROM (VALUES"                               \
     " ('trendline_rows', 0), ('trendline_texts', 0), ('trendline_ids', 0),"                        \
     " ('trendline_writers', 0), ('trendline_schema', 0), ('trendline_seq', 0),"                    \
-    " ('trendline_terms', 1), ('trendline_models', 1), ('trendline_train', 1),"                    \
+    " ('trendline_terms', 1), ('trendline_models', 1), ('trendline_train', 1), "                   \
+    "('trendline_settings', 1),"                                                                   \
     " ('trendline_moments', 2), ('trendline_moments_parts', 2), ('trendline_events', 3))"          \
     " named(name, level)) tables"
 
@@ -132,6 +135,25 @@
     "pg_try_advisory_lock('trendline_writers'::regclass::oid::int, writer::int) LIMIT 1"
 #define SQL_NEW_WRITER    "INSERT INTO trendline_writers DEFAULT VALUES"
 #define SQL_WRITER_NUMBER "SELECT number FROM trendline_writers WHERE writer = $1"
+
+/* Who lives, by a lock that every session of ours shares; alone it is had by whoever changes what
+ * the settings are. */
+#define SQL_MAY_KEEP_SETTINGS                                                                      \
+    "SELECT (has_table_privilege('trendline_settings', 'SELECT')"                                  \
+    " AND has_table_privilege('trendline_settings', 'INSERT')"                                     \
+    " AND has_table_privilege('trendline_settings', 'UPDATE'))::int"
+#define SQL_SHARE_SETTINGS                                                                         \
+    "SELECT pg_try_advisory_lock_shared('trendline_settings'::regclass::oid::int, 0)::int"
+#define SQL_UNSHARE_SETTINGS                                                                       \
+    "SELECT pg_advisory_unlock_shared('trendline_settings'::regclass::oid::int, 0)"
+#define SQL_CLAIM_SETTINGS                                                                         \
+    "SELECT pg_try_advisory_lock('trendline_settings'::regclass::oid::int, 0)::int"
+#define SQL_UNCLAIM_SETTINGS                                                                       \
+    "SELECT pg_advisory_unlock('trendline_settings'::regclass::oid::int, 0)"
+#define SQL_SETTINGS "SELECT settings FROM trendline_settings"
+#define SQL_SET_SETTINGS                                                                           \
+    "INSERT INTO trendline_settings (settings) VALUES ($1) ON CONFLICT (one) DO UPDATE"            \
+    " SET settings = EXCLUDED.settings"
 
 #define SQL_VERSIONS "SELECT coalesce(max(version), 0) FROM trendline_models"
 /* Of what are the train file's sums and the terms; and which tables these are, so that others with
@@ -206,6 +228,8 @@
 #define SQL_ADD_MODEL                                                                              \
     "INSERT INTO trendline_models (version, events, model) VALUES ($1, $2, $3) "                   \
     "ON CONFLICT DO NOTHING RETURNING version"
+#define SQL_MAY_PRUNE    "SELECT has_table_privilege('trendline_models', 'DELETE')::int"
+#define SQL_PRUNE_MODELS "DELETE FROM trendline_models WHERE version < $1"
 #define SQL_SET_TRAIN                                                                              \
     "INSERT INTO trendline_train (revision, snapshot) VALUES (1, $1) ON CONFLICT (one) DO "        \
     "UPDATE SET revision = trendline_train.revision + 1, snapshot = excluded.snapshot "            \

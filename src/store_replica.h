@@ -66,6 +66,8 @@ struct replica {
     char origin[ORIGIN_MAX];        /* which tables it is learnt from */
     int64_t version;                /* of the newest model */
 
+    enum settings_result settings; /* what those kept were to ours when a session began */
+
     /* the session's */
     bool has_tables;         /* any session ever had */
     bool may_load, may_keep; /* the kept sums */
@@ -94,6 +96,9 @@ bool replica_ask(struct replica *store, const char *statement, int count, const 
 bool replica_may_write(struct replica *store, struct error *error);
 bool replica_write(struct replica *store, const char *statement, int count,
                    const char *const *values, struct error *error);
+/* The same for one that gives a number: is it not 0? */
+bool replica_ask_truth(struct replica *store, const char *statement, bool *truth,
+                       struct error *error);
 /* The same for one whose rows may be many or long: see postgres_queue_long. */
 bool replica_ask_long(struct replica *store, const char *statement, int count,
                       const char *const *values, struct error *error);
@@ -117,6 +122,13 @@ bool postgres_has_news(struct store *base, bool *news, struct error *error);
 enum lock_result postgres_lock(struct store *base, struct error *error);
 bool postgres_catch_up(struct store *base, struct error *error);
 bool postgres_visit(struct store *base, store_visitor *visit, void *context, struct error *error);
+
+/* ---- store_postgres_settings.c */
+
+/* For a new session: takes part in the settings, or takes over where nobody lives with others. */
+bool replica_join_settings(struct replica *store, struct error *error);
+bool postgres_claim_settings(struct store *base, enum settings_result *was, struct error *error);
+bool postgres_keep_settings(struct store *base, struct error *error);
 
 /* ---- store_postgres_keep.c */
 

@@ -258,7 +258,8 @@ static bool take_batch(struct importer *import, struct error *error)
     struct event event;
     uint64_t first = import->read;
     import->tickets = 0;
-    while (import->read - first < BATCH_EVENTS && store_batch_bytes(import->store) < BATCH_BYTES)
+    while (import->read - first < BATCH_EVENTS && !store_batch_is_full(import->store) &&
+           store_batch_bytes(import->store) < BATCH_BYTES)
         switch (intake_next(import->store, &import->reader, &event, error)) {
         case EVENT_FETCHED:
             if (!add(import, &event, error))

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/service.bash"
 
 if is_sanitized; then REQUESTS=2000; else REQUESTS=100000; fi
-SLACK=512     # kB that a process may have more after REQUESTS than after a tenth of them
+SLACK=512     # kB that a process may have more after REQUESTS than before, when it has had as many
 IDLE=40960    # kB that all processes may have together
 STARTUP=3000  # ms until the first answer; 1000 are the aim, but machines are busy at times
 
@@ -50,12 +50,11 @@ test_flat() {
     start_service
     learn_plane
     answer /action -d '{"_id":"same","a":1,"b":2,"target":9}' >/dev/null
-    mix $((REQUESTS / 10)) >"$SCRATCH/warm"
+    mix "$REQUESTS" >"$SCRATCH/warm" # so that terms have begun anew, too, for which there are more sums
     before=$(memory)
     mix "$REQUESTS" >"$SCRATCH/asked"
     after=$(memory)
-    check_equal "the answers are those of the first tenth" "$(sed 's/[0-9]* of/N of/g' "$SCRATCH/warm")" \
-        "$(sed 's/[0-9]* of/N of/g' "$SCRATCH/asked")"
+    check_equal "the answers are the same" "$(cat "$SCRATCH/warm")" "$(cat "$SCRATCH/asked")"
     check_equal "no process has died" "$(cut -d' ' -f1 <<<"$before")" "$(cut -d' ' -f1 <<<"$after")"
     is_sanitized || check_equal "no process has grown by more than $SLACK kB over $REQUESTS requests" "" \
         "$(join <(echo "$before") <(echo "$after") | awk -v slack="$SLACK" '$3 - $2 > slack')"

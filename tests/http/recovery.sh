@@ -174,7 +174,7 @@ test_train_file() {
     pid=$(preparer)
     kill -STOP "$pid"
     check_equal "its health" 200 "$(status /healthz)"
-    refuses "a prediction" 503 "no model has been built yet" "$PREDICT"
+    refuses "a prediction" 503 "there is no model here yet" "$PREDICT"
     refuses "an event" 503 "learning the train file" /action -d '{"other":1,"target":5}'
     kill -CONT "$pid"
     wait_until 60 prepared

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# The settings that change what is learnt are kept in the database, too: replicas that live at the same time have the
+# same; who comes when none lives takes over.
+# shellcheck source-path=SCRIPTDIR source=../lib.sh source=../http/service.bash source=postgres.bash
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../http/service.bash"
+. "$(dirname "$0")/postgres.bash"
+
+start_replica() {
+    new_data
+    start_service "POSTGRES_URI=$URI" "$@"
+}
+
+failed_replica() {
+    new_data
+    failed_start "POSTGRES_URI=$URI" "$@"
+}
+
+# follows NAME: each of some events is in the next prediction
+follows() {
+    local n seq
+    for n in 1 2 3; do
+        answer /action -d "{\"x\": $n, \"target\": 7}" >/dev/null
+        seq=$(jq .seq "$SCRATCH/body")
+        status "/predict?x=1" >/dev/null
+        check_equal "$1: event $n is learnt" "$seq" "$(header X-Model-Events)"
+    done
+}
+
+test_at_once() {
+    start_replica
+    local first=$SERVICE setting
+    seq 200 | awk '{ x = $1 % 37 / 4; printf "{\"x\": %.4f, \"target\": %.4f}\n", x, x * x + sin(7 * $1) / 9 }' |
+        status /action --data-binary @- >/dev/null
+    build >/dev/null
+    check_contains "a curve is chosen" "$(model .model)" '"quadratic" "cubic" "fourier"'
+    for setting in MODEL=linear WINDOW=50 MISSING=allow TARGET=price; do
+        check_contains "$setting beside others is refused" "1: another service works on the database with" "$(failed_replica "$setting")"
+        check_contains "$setting is named" "this one has $setting" "$(cat "$SCRATCH/failed")"
+    done
+    start_replica
+    check_equal "another with the same" 201 "$(status /action -d '{"x":1,"target":1}')"
+    stop_service "$first"
+    check_contains "the second one is enough" "another service" "$(failed_replica MODEL=linear)"
+    stop_service
+}
+
+test_one_after_another() {
+    start_replica MODEL=linear
+    check_contains "who takes over says so" "learnt from with MODEL=auto; from now on it is MODEL=linear" "$(cat "$LOG")"
+    check_equal "the model is made anew" '"linear"' "$(model .model)"
+    follows "linear after a curve"
+    kill_service
+    start_replica MODEL=linear
+    check_equal "the same again is not worth a word" "" "$(grep "learnt from with" "$LOG")"
+    sql "UPDATE trendline_settings SET settings = 'x' || settings"
+    stop_service
+    start_replica MODEL=linear
+    check_contains "damage is said" "trendline_settings: not what was written" "$(cat "$LOG")"
+    check_contains "and mended" '"MODEL": "linear"' "$(sql 'SELECT settings FROM trendline_settings')"
+    stop_service
+}
+
+# While the database is away nobody can look; who comes back first with other settings than those who live then is refused.
+test_away() {
+    start_replica MODEL=linear
+    stop_postgres
+    new_data
+    start_service "POSTGRES_URI=$URI"
+    local other=$URL log=$LOG
+    resume_postgres
+    ready_or_refused() {
+        URL=$other status /action -d '{"x":1,"target":1}' >/dev/null
+        grep -q "another service works on the database\|learnt from with" "$log" "$SCRATCH/body" || URL=$other answer /action -d '{"x":1,"target":1}' | grep -q '201\|another service'
+    }
+    wait_until 20 ready_or_refused || check_fail "one of both" "that it is refused, or takes over" "$(cat "$log" "$SCRATCH/body")"
+    check_equal "one kind of settings is left" 1 "$(sql 'SELECT count(*) FROM trendline_settings')"
+    check_pass
+}
+
+start_postgres
+test_at_once
+test_one_after_another
+test_away
+check_report postgres/settings
