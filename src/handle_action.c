@@ -489,6 +489,7 @@ static bool commit(struct action *action, struct error *error)
  * have committed it without our hearing of it. */
 static bool run_batch(struct action *action, struct error *error)
 {
+    store_expect_more(action->store, action->queues[BEGUN].first != NULL);
     if (!store_catch_up(action->store, error))
         return false;
     take_events(action);

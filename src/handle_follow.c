@@ -39,6 +39,7 @@ static bool find_news(struct follow *follow, struct error *error)
 
 static bool take_news(struct follow *follow, struct error *error)
 {
+    store_expect_more(follow->store, true); /* whoever stores them knows whether that is so */
     return store_catch_up(follow->store, error) &&
            learn_update(follow->store, follow->config, error);
 }

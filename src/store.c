@@ -191,7 +191,7 @@ bool store_add(struct store *store, const struct event *event, size_t *ticket, s
 bool store_batch_is_full(const struct store *store)
 {
     return store->added > 0 && store->config->has_terms && !store->maps &&
-           store_events(store) + store->added == STORE_FIRST_ROWS;
+           store_events(store) + store->added == STORE_TERMS_ROWS;
 }
 
 size_t store_batch_bytes(const struct store *store)

@@ -92,7 +92,11 @@ struct term_maps *store_maps(const struct store *store, const struct schema **sc
 /* Lets sums of terms begin, if there may be some and there are none: by the places of the rows that
  * are known by now, whose terms are then made too. For a build; from STORE_FIRST_ROWS events on it
  * happens by itself, so that it never takes long. */
-enum { STORE_FIRST_ROWS = 1000 };
+enum { STORE_FIRST_ROWS = 1000, STORE_TERMS_ROWS = 4096 };
+/* While more events of the same body are to come, terms wait for them, but no longer than until
+ * there are STORE_TERMS_ROWS: what a model is made from must not depend on how long the body takes.
+ */
+void store_expect_more(struct store *store, bool more);
 bool store_begin_terms(struct store *store, struct error *error);
 
 /* Where columns have moved so far since that models of terms are of little use, lets the terms

@@ -71,6 +71,7 @@ struct store {
     const char *train_lost;     /* why those that there were cannot be had; NULL: they can */
     struct schema *proposed;    /* of the first event, until its batch is durable */
     int64_t added;              /* events in the open batch */
+    bool more_to_come;          /* see store_expect_more */
 };
 
 struct store *store_files_open(const struct config *config, struct error *error);

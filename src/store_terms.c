@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TERMS_ROWS_MAX = 4096 /* whose terms may be made under the lock */ };
+void store_expect_more(struct store *store, bool more)
+{
+    store->more_to_come = more;
+}
 
 bool store_fits(const struct store *store, const struct folds *folds)
 {
@@ -128,7 +131,7 @@ static bool remember_terms(struct store *store, struct term_maps *maps, struct e
 /* Of what is stored already: as all else is read when that is much. */
 static bool begin_terms(struct store *store, struct term_maps *maps, struct error *error)
 {
-    if (store_events(store) > TERMS_ROWS_MAX)
+    if (store_events(store) > STORE_TERMS_ROWS) /* too many to be made under the lock */
         return store->methods->read_again(store, error);
     if (store->events->forget > 0)
         return remember_terms(store, maps, error);
@@ -195,7 +198,8 @@ bool store_follow_terms(struct store *store, struct error *error)
         return true;
     if (!load_maps(store, store_schema(store), error))
         return false;
-    return store->maps || store_events(store) < STORE_FIRST_ROWS || store->train_lost ||
+    int64_t wanted = store->more_to_come ? STORE_TERMS_ROWS : STORE_FIRST_ROWS;
+    return store->maps || store_events(store) < wanted || store->train_lost ||
            make_maps(store, error);
 }
 

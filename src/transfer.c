@@ -316,6 +316,7 @@ static bool import_events(struct importer *import, const struct config *config, 
         return true;
     ok = ok && find_identity(import, error);
     import->reader.exported = true;
+    store_expect_more(import->store, true);
     while (ok && !import->ended) {
         ok = store_wait(import->store, error) && import_batch(import, error);
         if (ok && import->ended)
