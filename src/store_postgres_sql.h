@@ -151,6 +151,8 @@
 #define SQL_UNCLAIM_SETTINGS                                                                       \
     "SELECT pg_advisory_unlock('trendline_settings'::regclass::oid::int, 0)"
 #define SQL_SETTINGS "SELECT settings FROM trendline_settings"
+#define SQL_ADD_SETTINGS                                                                           \
+    "INSERT INTO trendline_settings (settings) VALUES ($1) ON CONFLICT DO NOTHING"
 #define SQL_SET_SETTINGS                                                                           \
     "INSERT INTO trendline_settings (settings) VALUES ($1) ON CONFLICT (one) DO UPDATE"            \
     " SET settings = EXCLUDED.settings"
