@@ -180,7 +180,6 @@
 #define SQL_PARTS                                                                                  \
     "SELECT p.part FROM trendline_moments m JOIN trendline_moments_parts p "                       \
     "ON p.slot = m.slot AND p.place < m.parts ORDER BY p.place"
-#define SQL_MOMENTS_EVENTS "SELECT events FROM trendline_moments"
 #define SQL_TAIL                                                                                   \
     "SELECT number, cells, weight, seq FROM trendline_rows WHERE writer = $1 AND number > $2 AND " \
     "number <= $3 "                                                                                \
