@@ -8,7 +8,6 @@
 #include "store_replica.h"
 
 #include "maps_text.h"
-#include "seal.h"
 #include "store_postgres_sql.h"
 
 #include <stdio.h>
