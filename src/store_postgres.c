@@ -8,7 +8,6 @@
 #include "store_replica.h"
 
 #include "maps_text.h"
-#include "seal.h"
 #include "store_postgres_sql.h"
 
 #include <stdio.h>
@@ -524,15 +523,18 @@ static int64_t next_version(const struct replica *store)
     return (model && model->version > store->version ? model->version : store->version) + 1;
 }
 
-/* Those that KEEP_VERSIONS has no place for. */
-static bool prune(struct replica *store, struct error *error)
+/* Those that KEEP_VERSIONS has no place for. The build is done, whatever becomes of them: the next
+ * one tries again. */
+static void prune(struct replica *store)
 {
     bool may;
+    struct error late;
     char oldest[INTEGER_MAX];
     const char *values[] = {
         replica_integer(store->version + 1 - store->base.config->keep_versions, oldest)};
-    return replica_ask_truth(store, SQL_MAY_PRUNE, &may, error) &&
-           (!may || replica_write(store, SQL_PRUNE_MODELS, 1, values, error));
+    if (!replica_ask_truth(store, SQL_MAY_PRUNE, &may, &late) ||
+        (may && !replica_write(store, SQL_PRUNE_MODELS, 1, values, &late)))
+        fprintf(stderr, "trendline_models: old versions are kept for now: %s\n", late.text);
 }
 
 /* When another replica's build came first, this one goes behind it: a later version never knows
@@ -553,7 +555,10 @@ static bool postgres_publish_build(struct store *base, struct model *model, stru
     if (taken)
         return error_set(error, ERROR_BUSY, "other replicas build at the same time: try again");
     store->version = model->version;
-    return model_file_publish(&store->base.model, model, true, error) && prune(store, error);
+    if (!model_file_publish(&store->base.model, model, true, error))
+        return false;
+    prune(store);
+    return true;
 }
 
 static const struct store_methods methods = {.close = postgres_close,

@@ -497,9 +497,10 @@ static bool load_and_look(struct replica *store, struct news *news, struct error
  * rows; of what is forgotten by and by there are none. */
 static bool take_short_cut(struct replica *store, struct news *news, struct error *error)
 {
-    if (store_forgets(&store->base) || store->all - store->base.learnt < SNAPSHOT_AHEAD)
+    if (store_forgets(&store->base) || !store->may_load ||
+        store->all - store->base.learnt < SNAPSHOT_AHEAD)
         return true;
-    if (!replica_ask(store, SQL_MOMENTS_EVENTS, 0, NULL, error))
+    if (!replica_ask(store, SQL_KEPT, 0, NULL, error))
         return false;
     int64_t kept =
         postgres_rows(store->postgres, 0) ? postgres_number(store->postgres, 0, 0, 0) : 0;

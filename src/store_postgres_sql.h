@@ -151,6 +151,8 @@
 #define SQL_UNCLAIM_SETTINGS                                                                       \
     "SELECT pg_advisory_unlock('trendline_settings'::regclass::oid::int, 0)"
 #define SQL_SETTINGS "SELECT settings FROM trendline_settings"
+#define SQL_ADD_SETTINGS                                                                           \
+    "INSERT INTO trendline_settings (settings) VALUES ($1) ON CONFLICT DO NOTHING"
 #define SQL_SET_SETTINGS                                                                           \
     "INSERT INTO trendline_settings (settings) VALUES ($1) ON CONFLICT (one) DO UPDATE"            \
     " SET settings = EXCLUDED.settings"
@@ -178,7 +180,6 @@
 #define SQL_PARTS                                                                                  \
     "SELECT p.part FROM trendline_moments m JOIN trendline_moments_parts p "                       \
     "ON p.slot = m.slot AND p.place < m.parts ORDER BY p.place"
-#define SQL_MOMENTS_EVENTS "SELECT events FROM trendline_moments"
 #define SQL_TAIL                                                                                   \
     "SELECT number, cells, weight, seq FROM trendline_rows WHERE writer = $1 AND number > $2 AND " \
     "number <= $3 "                                                                                \

@@ -67,6 +67,8 @@ struct replica {
     int64_t version;                /* of the newest model */
 
     enum settings_result settings; /* what those kept were to ours when a session began */
+    bool is_claiming;              /* who begins a session with others keeps them later */
+    bool has_claim;                /* the session has: the lock on them alone */
 
     /* the session's */
     bool has_tables;         /* any session ever had */

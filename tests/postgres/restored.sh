@@ -200,9 +200,10 @@ test_damaged_terms() {
     # shellcheck disable=SC2016
     for damage in "places = '{'" "places = overlay(places placing '7' from length(places) - 9 for 1)" "digest = 5"; do
         sql "UPDATE trendline_terms SET $damage"
+        # a service that looks first, five times a second, says it
         new_data
         start_service "POSTGRES_URI=$URI"
-        check_contains "terms with $damage: it is said" "trendline_terms: " "$(cat "$LOG")"
+        check_contains "terms with $damage: it is said" "trendline_terms: " "$(cat "${logs[@]}" "$LOG")"
         check_equal "terms with $damage: an event" 201 "$(status /action -d '{"a":0.5,"b":0.5,"target":0.5}')"
         check_equal "terms with $damage: a build" 200 "$(build)"
         same() { [ "$(model_of)" = "$(at 1 model_of)" ] && [ "$(model_of)" = "$(at 2 model_of)" ]; }

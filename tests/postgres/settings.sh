@@ -61,6 +61,58 @@ test_one_after_another() {
     stop_service
 }
 
+waiting() {
+    sql "SELECT count(*) FROM pg_locks WHERE relation = 'trendline_settings'::regclass AND $1"
+}
+
+is_held() {
+    [ "$(waiting "granted AND mode = 'AccessExclusiveLock'")" = 1 ]
+}
+
+are_two_waiting() {
+    [ "$(waiting "NOT granted")" = 2 ]
+}
+
+# start_together FILE NAME=VALUE: a start's own words, and how it ended
+start_together() {
+    local DATA
+    new_data
+    env "DATA_DIR=$DATA" "POSTGRES_URI=$URI" "$2" "$TRENDLINE" prepare >"$1" 2>&1
+    echo "ended: $?" >>"$1"
+}
+
+# Several come with the same new settings when nobody lives: each holds up the others for a moment, and none is refused.
+test_together() {
+    local one
+    coproc psql -XAtq "$URI"
+    # shellcheck disable=SC2153 # psql's
+    local statements=${COPROC[1]} holder=$COPROC_PID starts=()
+    echo "BEGIN; LOCK TABLE trendline_settings;" >&"$statements"
+    wait_until 10 is_held || check_fail "the table" "that it is held" "it is not"
+    for one in first second; do
+        start_together "$SCRATCH/$one" MODEL=auto &
+        starts+=($!)
+    done
+    wait_until 10 are_two_waiting || check_fail "two starts" "that both wait" "$(cat "$SCRATCH/first" "$SCRATCH/second")"
+    echo "COMMIT; \q" >&"$statements"
+    wait "${starts[@]}" "$holder"
+    for one in first second; do
+        check_contains "the $one of two at once" "ended: 0" "$(cat "$SCRATCH/$one")"
+    done
+    check_contains "what they have is kept" '"MODEL": "auto"' "$(sql 'SELECT settings FROM trendline_settings')"
+}
+
+# An import changes no settings, however often it is tried.
+test_import() {
+    local one
+    for one in first second; do
+        new_data
+        check_contains "the $one import with others" "import with the same MODEL" \
+            "$(DATA_DIR=$DATA POSTGRES_URI=$URI MODEL=linear "$TRENDLINE" import <<<'{"x": 1, "target": 9, "_id": "new"}' 2>&1)"
+    done
+    check_contains "what was kept is kept" '"MODEL": "auto"' "$(sql 'SELECT settings FROM trendline_settings')"
+}
+
 # While the database is away nobody can look; who comes back first with other settings than those who live then is refused.
 test_away() {
     start_replica MODEL=linear
@@ -81,5 +133,7 @@ test_away() {
 start_postgres
 test_at_once
 test_one_after_another
+test_together
+test_import
 test_away
 check_report postgres/settings

@@ -134,6 +134,11 @@ test_no_right() {
     check_equal "and after it" 201 "$(event)"
     check_equal "once" 1 "$(grep -c '^follow: .*GRANT' "$LOG")"
     stop_service
+    new_data
+    start_service "POSTGRES_URI=${URI/trendline:/service:}" MODEL=linear
+    is_stored() { [ "$(event)" = 201 ]; }
+    check_equal "a start that has to read all events" yes "$(wait_until 30 is_stored && echo yes)"
+    stop_service
 }
 
 # A server, or its standby, takes long over the sums.

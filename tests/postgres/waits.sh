@@ -91,6 +91,26 @@ test_both() {
     unlock_table trendline_rows
 }
 
+# Somebody reads old versions to change them: a build is done all the same, and the next one prunes.
+test_prune() {
+    new_data
+    start_service "POSTGRES_URI=$URI" KEEP_VERSIONS=1
+    build >/dev/null
+    exec 9> >(psql -XAtq "$URI" >/dev/null 2>&1)
+    echo "BEGIN; SELECT version FROM trendline_models FOR UPDATE;" >&9
+    is_read() { [ "$(sql "SELECT count(*) FROM pg_locks WHERE relation = 'trendline_models'::regclass AND mode = 'RowShareLock'")" = 1 ]; }
+    wait_until 10 is_read
+    check_equal "a build whose forerunner is held" 200 "$(status /build -X POST)"
+    check_contains "the log tells of the versions" "old versions are kept for now" "$(cat "$LOG")"
+    check_equal "both are there" 2 "$(sql 'SELECT count(*) FROM trendline_models')"
+    exec 9>&-
+    builds() { [ "$(status /build -X POST)" = 200 ]; }
+    wait_until 10 builds
+    is_pruned() { [ "$(sql 'SELECT count(*) FROM trendline_models')" = 1 ]; }
+    check_equal "the next build prunes" yes "$(wait_until 10 is_pruned && echo yes)"
+    stop_service
+}
+
 start_postgres
 new_data
 start_service "POSTGRES_URI=$URI"
@@ -100,4 +120,5 @@ test_follow
 for table in $TABLES; do test_requests "$table"; done
 test_both
 stop_service
+test_prune
 check_report postgres/waits
