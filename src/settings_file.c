@@ -47,7 +47,8 @@ static int open_lock(const struct config *config, struct error *error)
 {
     char path[PATH_MAX];
     path_of(config, SETTINGS_LOCK_NAME, path);
-    return file_open_regular(AT_FDCWD, path, O_RDWR | O_CREAT, error);
+    /* a link would have the launcher give away, and a start write, what it leads to */
+    return file_open_regular(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, error);
 }
 
 /* The launcher's own, or one that is ours alone. */

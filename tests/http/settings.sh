@@ -112,6 +112,11 @@ test_while_another_starts() {
     echo '{"WINDOW": "60"}' >"$DATA/lock.services"
     check_contains "where that is damaged, what was kept tells" "with WINDOW=50, and this one has WINDOW=60" "$(failed_start WINDOW=60)"
     stop_service "$first"
+    echo "not ours" >"$SCRATCH/elsewhere"
+    ln -sf "$SCRATCH/elsewhere" "$DATA/lock.services"
+    check_contains "a link in its place is refused" "lock.services" "$(failed_start WINDOW=50)"
+    check_equal "and not followed" "not ours" "$(cat "$SCRATCH/elsewhere")"
+    rm "$DATA/lock.services"
 }
 
 # As in a container with -m 64m.
