@@ -1,6 +1,5 @@
 #include "launch.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,6 @@
 #include "store.h"
 #include "unready.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 /* Whether a model was ever built here; then the current one is there. */

@@ -1,7 +1,9 @@
 /* The settings of a data directory, in settings.json, and which services live that have them.
  *
  * Each service holds a shared lock (flock) on lock.services as long as any of its processes lives.
- * Whoever has other settings may only come when nobody holds it. */
+ * That file says their settings, which they have from the beginning of their start on;
+ * settings.json says those that were learnt with, which a start makes its own at its end. Whoever
+ * has others than those who live may only come when nobody holds the lock. */
 #ifndef TRENDLINE_SETTINGS_FILE_H
 #define TRENDLINE_SETTINGS_FILE_H
 
@@ -23,12 +25,12 @@ struct settings_claim {
     char kept[SETTINGS_SHOWN_MAX], own[SETTINGS_SHOWN_MAX];
 };
 
-/* Until its end nobody with other settings may come, and where ours are others nobody at all until
- * they are kept. False with ERROR_SYSTEM: a service with other settings lives. */
+/* Until its end nobody with other settings may come. False with ERROR_SYSTEM: a service with others
+ * lives. */
 bool settings_file_claim(const struct config *config, struct settings_claim *claim,
                          struct error *error);
 /* Makes ours the directory's, and says so where they were others. */
-bool settings_file_keep(const struct config *config, struct settings_claim *claim,
+bool settings_file_keep(const struct config *config, const struct settings_claim *claim,
                         struct error *error);
 void settings_file_end(struct settings_claim *claim);
 

@@ -5,7 +5,6 @@
  * missing, so that a lost index of ids does not cost the learning too. */
 #include "store_files.h"
 
-#include "file.h"
 #include "model_file.h"
 #include "witness.h"
 

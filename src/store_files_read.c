@@ -7,7 +7,6 @@
 #include "store_files.h"
 
 #include "clock.h"
-#include "timestamp.h"
 #include "witness.h"
 
 #include <stdio.h>

@@ -92,6 +92,33 @@ test_failed_start() {
     stop_service
 }
 
+# A start keeps its settings at its end, which may be far off: until then settings.json is of before, or is not there.
+test_while_another_starts() {
+    local first
+    new_data
+    start_service
+    stop_service
+    cp "$DATA/settings.json" "$SCRATCH/before"
+    start_service WINDOW=50
+    first=$SERVICE
+    rm "$DATA/settings.json"
+    check_contains "beside the first start of all" "with WINDOW=50, and this one has WINDOW=60" "$(failed_start WINDOW=60)"
+    cp "$SCRATCH/before" "$DATA/settings.json"
+    check_contains "who has what was kept before" "with WINDOW=50, and this one has WINDOW=all" "$(failed_start)"
+    check_contains "who has something else" "with WINDOW=50, and this one has WINDOW=60" "$(failed_start WINDOW=60)"
+    start_service WINDOW=50
+    check_contains "who has the same comes" "from now on it is WINDOW=50" "$(said)"
+    stop_service
+    echo '{"WINDOW": "60"}' >"$DATA/lock.services"
+    check_contains "where that is damaged, what was kept tells" "with WINDOW=50, and this one has WINDOW=60" "$(failed_start WINDOW=60)"
+    stop_service "$first"
+    echo "not ours" >"$SCRATCH/elsewhere"
+    ln -sf "$SCRATCH/elsewhere" "$DATA/lock.services"
+    check_contains "a link in its place is refused" "lock.services" "$(failed_start WINDOW=50)"
+    check_equal "and not followed" "not ours" "$(cat "$SCRATCH/elsewhere")"
+    rm "$DATA/lock.services"
+}
+
 # As in a container with -m 64m.
 test_little_memory() {
     new_data
@@ -130,6 +157,7 @@ test_import() {
 test_at_once
 test_one_after_another
 test_failed_start
+test_while_another_starts
 test_little_memory
 test_import
 check_report http/settings
