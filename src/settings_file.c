@@ -27,9 +27,12 @@ static bool compare(const struct config *config, const char *name, enum settings
     struct buffer text = {0};
     path_of(config, name, path);
     bool read = file_read(path, TEXT_MAX, &text, error);
-    *result = read ? settings_compare(config, text.data, text.length, kept, own) : SETTINGS_SAME;
+    bool too_long = !read && error->kind == ERROR_TOO_LARGE; /* we never write so much */
+    *result = read       ? settings_compare(config, text.data, text.length, kept, own)
+              : too_long ? SETTINGS_DAMAGED
+                         : SETTINGS_SAME;
     buffer_free(&text);
-    return read || error->kind == ERROR_ABSENT;
+    return read || too_long || error->kind == ERROR_ABSENT;
 }
 
 /* So are damaged ones. */

@@ -83,6 +83,10 @@ test_failed_start() {
     start_service MISSING=allow
     check_equal "has changed nothing" "" "$(said)"
     stop_service
+    seq 2000 | tee "$DATA/lock.services" >"$DATA/settings.json"
+    start_service MISSING=allow
+    check_contains "what is far too long is damaged" "settings.json: not what was written" "$(cat "$LOG")"
+    stop_service
     sed -i 's/WINDOW/WINDOX/' "$DATA/settings.json"
     start_service MISSING=allow
     check_contains "damage is said" "settings.json: not what was written" "$(cat "$LOG")"
