@@ -303,6 +303,13 @@ bool journal_settle(struct journal *journal)
     return !journal->uncut || cut_tail(journal, &ignored);
 }
 
+void journal_take_back(struct journal *journal, struct journal_position before)
+{
+    journal->end = before;
+    journal->uncut = true;
+    journal_settle(journal);
+}
+
 struct line journal_line_at(const struct batch_scan *scan, size_t at)
 {
     size_t left = scan->text.length - at;

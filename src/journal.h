@@ -109,6 +109,9 @@ bool journal_commit(struct journal *journal, struct error *error);
 /* False while that cut has failed too, after another try at it: as long the lock must be kept, for
  * others would take what is left of the batch for stored. */
 bool journal_settle(struct journal *journal);
+/* Cuts off a batch that was committed behind `before`, as far as that can be done: nobody was told
+ * of it, since its file turned out not to be the journal any more. */
+void journal_take_back(struct journal *journal, struct journal_position before);
 void journal_discard(struct journal *journal); /* drops the open batch */
 
 /* The event whose line is at `offset`, in the file or the open batch. The event's pointers live

@@ -270,8 +270,10 @@ static void drop_batch(struct files *store, struct journal_position before)
     bool astray = journal_position(store->journal).seq > before.seq;
     journal_discard(store->journal);
     ids_forget(store->ids, before.offset);
-    if (astray)
+    if (astray) { /* put back, the file must not have what was refused */
+        journal_take_back(store->journal, before);
         files_close_all(store);
+    }
 }
 
 void files_snapshot_if_due(struct files *store)
