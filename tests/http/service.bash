@@ -233,3 +233,14 @@ learn_plane() {
         {"a":0,"b":1,"target":4}{"a":1,"b":1,"target":6}' >/dev/null
     build >/dev/null
 }
+
+# follows NAME: each of some events of the feature x is in the next prediction
+follows() {
+    local n seq
+    for n in 1 2 3 4 5; do
+        answer /action -d "{\"x\": $n, \"target\": 7}" >/dev/null
+        seq=$(jq .seq "$SCRATCH/body")
+        status "/predict?x=1" >/dev/null
+        check_equal "$1: event $n is learnt" "$seq" "$(header X-Model-Events)"
+    done
+}

@@ -17,17 +17,6 @@ learn_curve() {
     check_contains "a curve is chosen" "$(model .model)" '"quadratic" "cubic" "fourier"'
 }
 
-# follows NAME: each of some events is in the next prediction
-follows() {
-    local n seq
-    for n in 1 2 3 4 5; do
-        answer /action -d "{\"x\": $n, \"target\": 7}" >/dev/null
-        seq=$(jq .seq "$SCRATCH/body")
-        status "/predict?x=1" >/dev/null
-        check_equal "$1: event $n is learnt" "$seq" "$(header X-Model-Events)"
-    done
-}
-
 # said: what the last service has said of settings
 said() {
     grep -E 'learnt from with|warning' "$LOG"
